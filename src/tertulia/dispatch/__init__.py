@@ -1,0 +1,1 @@
+"""Follows the log and sends events to webhooks: signed, in order, until they arrive."""

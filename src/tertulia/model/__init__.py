@@ -1,0 +1,1 @@
+"""The domain, pure: conversations, members, events, and the decisions about them."""

@@ -1,0 +1,1 @@
+"""The event catalogue: the registry, and one module a heading."""

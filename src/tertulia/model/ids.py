@@ -1,0 +1,13 @@
+"""Names for the identifiers of the wire, so that a member's id cannot be passed for a user's."""
+
+from typing import NewType
+
+ApplicationId = NewType("ApplicationId", str)
+ConversationId = NewType("ConversationId", str)
+UserId = NewType("UserId", str)
+MemberId = NewType("MemberId", str)
+EventId = NewType("EventId", int)
+"""Number of an event inside its conversation: 1, 2, 3 … without a gap."""
+
+Position = NewType("Position", int)
+"""Place of an event in its application's total order: rising, not gap-free. Opaque but for order."""

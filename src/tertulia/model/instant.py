@@ -1,0 +1,39 @@
+"""Instants: whole milliseconds since 1970, UTC. Text only on the wire and inside event bodies."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NewType
+
+Instant = NewType("Instant", int)
+
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*(Z|z|[+-]\d\d:?\d\d)?)?"
+)
+
+
+@lru_cache(maxsize=4096)
+def iso(instant: Instant) -> str:
+    """`2026-05-04T09:15:22.814Z`: the one spelling that every published client parses.
+
+    Cached: under load many events share a millisecond, and formatting costs more than the look-up.
+    """
+    moment = datetime.fromtimestamp(instant // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+
+
+def parse_date(text: str) -> Instant | None:
+    """Read a date of a query; None when it is not one.
+
+    COMPAT: the Node SDK sends ISO 8601, the Java SDK `YYYY-MM-DD HH:MM:SS.mmm` without a zone,
+    which is read as UTC (wire-api 1.4).
+    """
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, clock, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or 'Z'}".upper())
+        return Instant(int(moment.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,211 @@
+"""What the services need from the world, each with its guarantees.
+
+An adapter passes the contract suite of its port (tests/contracts). Nothing here says how many
+processes or machines there are; Position is opaque but for its order.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from tertulia.model.errors import TertuliaError
+from tertulia.model.event import Change, Event
+from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position, UserId
+from tertulia.model.instant import Instant
+from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
+
+
+class Conflict(TertuliaError):
+    """The stream has moved since the decision was made. Load again and decide again."""
+
+
+class NameTaken(TertuliaError):
+    """The application already has a conversation or user of that name."""
+
+
+class Clock(Protocol):
+    def now(self) -> Instant:
+        """Wall-clock milliseconds, never going back within a process."""
+
+
+class Ids(Protocol):
+    """Fresh identifiers, unguessable, in the spelling of the wire."""
+
+    def conversation(self) -> ConversationId: ...
+    def member(self) -> MemberId: ...
+    def user(self) -> UserId: ...
+    def application(self) -> ApplicationId: ...
+    def bare(self) -> str:
+        """A uuid without a prefix."""
+
+
+class Append(Struct, frozen=True):
+    """A decision on its way into the log: events and the rows they change, all or nothing."""
+
+    application_id: ApplicationId
+    conversation_id: ConversationId | None
+    """The stream that was decided upon. None: only the application's own, which never conflicts."""
+    expected: EventId
+    """The newest number of the stream when the decision was made; 0 for one that is being born."""
+    events: Sequence[Event]
+    """An event without `conversation_id` and `id` goes to the application's stream and takes no
+    number: conversation:created and :deleted are appended so, under the conversation's guard."""
+    changes: Sequence[Change] = ()
+
+
+class EventQuery(Struct, frozen=True):
+    """A page of one conversation's history, by number."""
+
+    after: int = 0
+    """Exclusive lower bound."""
+    before: int | None = None
+    """Exclusive upper bound."""
+    types: tuple[str, ...] = ()
+    """Empty means all. `custom:*` stands for every custom type."""
+    exclude_deleted: bool = False
+    descending: bool = False
+    limit: int = 10
+
+
+class EventLog(Protocol):
+    """The log: every fact, in order, kept.
+
+    - *Durable*: when `append` returns, the events survive the loss of power.
+    - *Without gaps*: numbers of a conversation are 1, 2, 3 …; `append` takes events numbered from
+      `expected + 1` and refuses with Conflict when `expected` is not the stream's newest number, so
+      a failed batch leaves no hole and the number is given again.
+    - *Closed*: after an append that saves a Profile in state DELETED, the stream refuses every
+      further append with Conflict.
+    - *All or nothing*: an Append's events and changes are stored in one transaction. Changes that
+      would blank a blank event raise Conflict; a taken conversation name raises NameTaken. Neither
+      disturbs other appends.
+    - *Commit order*: positions rise in the order in which events became readable; a reader that has
+      seen position p of an application will never see a smaller one appear.
+    - *Failure*: Unavailable, nothing changed; the next append works when the cause is gone.
+    - *One exception to append-only*: Blank removes the body of an event (and of its `became`).
+    """
+
+    @property
+    def epoch(self) -> str:
+        """Changes when the store is replaced: cursors of another epoch mean nothing."""
+
+    def append(self, append: Append) -> Awaitable[Position]:
+        """Store; the result is the position of the last event.
+
+        The order of calls is the order of commits: the append is queued before this returns, so
+        a caller may decide the next thing on top of it without waiting.
+        """
+
+    async def event(self, conversation_id: ConversationId, event_id: EventId) -> Event | None: ...
+
+    async def events(self, conversation_id: ConversationId, query: EventQuery) -> list[Event]: ...
+
+    async def follow(
+        self, after: Position, *, application_id: ApplicationId | None = None, limit: int = 500
+    ) -> list[Event]:
+        """The next events in commit order, of one application or of all; empty when caught up."""
+
+    async def head(self) -> Position:
+        """The newest position of the store; 0 when it is empty."""
+
+    def on_append(self, wake: Callable[[], None]) -> None:
+        """Call `wake` on the loop after every batch. It carries nothing: followers read the log."""
+
+
+class Page(Struct, frozen=True):
+    """Which slice of a list: keys strictly after `after`, or strictly before `before`."""
+
+    limit: int = 10
+    descending: bool = False
+    after: tuple[str | int, ...] | None = None
+    before: tuple[str | int, ...] | None = None
+
+
+class ConversationFilter(Struct, frozen=True):
+    application_id: ApplicationId
+    name: str | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+    user_id: UserId | None = None
+    """Only conversations that this user is or was a member of."""
+    state: MemberState | None = None
+    """With user_id: only where the membership has this state."""
+    by_sort_key: bool = False
+    """Order by properties.custom_sort_key instead of by creation."""
+
+
+class Listed(Struct, frozen=True):
+    """An item of a page with the key that a cursor is made of."""
+
+    key: tuple[str | int, ...]
+
+
+class ListedConversation(Listed, frozen=True):
+    profile: Profile
+    sequence: EventId
+    membership: Member | None = None
+    """With ConversationFilter.user_id: that user's newest membership."""
+
+
+class ListedMember(Listed, frozen=True):
+    member: Member
+    user: User
+
+
+class ListedUser(Listed, frozen=True):
+    user: User
+
+
+class Directory(Protocol):
+    """The state that the log has led to, as rows to look up, and the users and applications.
+
+    Reads see everything whose append or write has returned. Lists are in a total order that
+    insertions do not disturb, so a cursor stays where it was. Deleted conversations and users are
+    not listed; `user` still finds a deleted one, since history names it.
+    Writes are durable when they return, and raise NameTaken or Unavailable like the log.
+    """
+
+    async def conversation(self, conversation_id: ConversationId) -> Conversation | None:
+        """With its members, as of its newest event."""
+
+    async def profile(self, conversation_id: ConversationId) -> ListedConversation | None: ...
+
+    async def conversations(
+        self, where: ConversationFilter, page: Page
+    ) -> list[ListedConversation]: ...
+
+    async def member(self, conversation_id: ConversationId, member_id: MemberId) -> ListedMember | None: ...
+
+    async def members(self, conversation_id: ConversationId, page: Page) -> list[ListedMember]: ...
+
+    async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
+        """Conversations whose time to live has run out."""
+
+    async def next_expiry(self) -> Instant | None: ...
+
+    async def user(self, user_id: UserId) -> User | None: ...
+
+    async def user_named(self, application_id: ApplicationId, name: str) -> User | None:
+        """Only users that are not deleted."""
+
+    async def users(
+        self, application_id: ApplicationId, page: Page, *, name: str | None = None
+    ) -> list[ListedUser]: ...
+
+    async def put_user(self, user: User) -> None: ...
+
+    async def application(self, application_id: ApplicationId) -> Application | None: ...
+
+    async def applications(self) -> list[Application]:
+        """All, oldest first; there are few."""
+
+    async def put_application(self, application: Application) -> None: ...
+
+    async def delete_application(self, application_id: ApplicationId) -> None: ...
+
+
+class Announcer(Protocol):
+    """Tells live followers of events that are not kept. Best effort: who is away misses them."""
+
+    def announce(self, event: Event) -> None: ...

@@ -1,0 +1,1 @@
+"""The verbs. Asynchronous, but without SQL, JSON shapes or sockets."""

@@ -1,0 +1,1 @@
+"""Shipped test aids: an in-memory Tertulia, a virtual clock, countable ids."""

@@ -1,0 +1,1 @@
+"""The HTTP surface: front, routes, wire shapes, generated API descriptions."""

@@ -57,9 +57,14 @@ class Event(Struct, frozen=True):
     deleted_at: Instant | None = None
     state: State | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """False for an ephemeral event: of a conversation, but without a number."""
+        return self.id is not None or self.conversation_id is None
+
 
 class Receipt(NamedTuple):
-    """A member's report on a message event. The first of its kind counts; later ones are only events."""
+    """A member's report on a message. The first of its kind counts; later ones are only events."""
 
     event_id: EventId
     kind: str
@@ -68,7 +73,7 @@ class Receipt(NamedTuple):
 
 
 class Blank(NamedTuple):
-    """The deletion of an event: its body goes, the rest stays. Conflicts when it was blank already."""
+    """The deletion of an event: its body goes, the rest stays. Conflicts when blank already."""
 
     event_id: EventId
     at: Instant

@@ -10,4 +10,4 @@ EventId = NewType("EventId", int)
 """Number of an event inside its conversation: 1, 2, 3 … without a gap."""
 
 Position = NewType("Position", int)
-"""Place of an event in its application's total order: rising, not gap-free. Opaque but for order."""
+"""Place of an event in its application's total order: rising, not gap-free, otherwise opaque."""

@@ -1,12 +1,13 @@
 """Instants: whole milliseconds since 1970, UTC. Text only on the wire and inside event bodies."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NewType
 
 Instant = NewType("Instant", int)
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _DATE = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*(Z|z|[+-]\d\d:?\d\d)?)?"
 )
@@ -34,6 +35,6 @@ def parse_date(text: str) -> Instant | None:
     day, clock, zone = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or 'Z'}".upper())
-        return Instant(int(moment.timestamp() * 1000))
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    return Instant((moment - _EPOCH) // timedelta(milliseconds=1))

@@ -116,7 +116,7 @@ class Member(Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_present(self) -> bool:
-        """Invited and joined members count as present: they keep the conversation from being empty."""
+        """Who is invited or joined keeps the conversation from being empty."""
         return self.state is not MemberState.LEFT
 
 
@@ -237,7 +237,7 @@ class Application(Struct, frozen=True, omit_defaults=True):
     capabilities: dict[str, Capability] = field(default_factory=dict)
     privacy: Privacy | None = None
     webhook_policy: str = "hold"
-    """`hold`: a conversation waits for its failing event until the window ends. `skip:N`: N tries."""
+    """`hold`: a conversation waits for its failing event, all the window long. `skip:N`: N tries."""
 
     @property
     def event_url(self) -> Webhook | None:

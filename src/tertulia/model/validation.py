@@ -9,12 +9,31 @@ from tertulia.model.errors import Parameter, ValidationFailed
 
 T = TypeVar("T")
 
+# Patterns with a wording of their own. `$(?!\n)`: a plain `$` would let a final line feed pass.
+WEB_URI = r"^https?://[^\s/?#]+\S*$(?!\n)"
+EVENT_NUMBER = r"^[0-9]{1,15}$"
+LEVEL = r"^-?(0?\.[0-9]+|0|1(\.0+)?)$"
+DIGITS = r"^([abcdABCD0-9*#pP])+$(?!\n)"
+
 _AT = re.compile(r" - at `(?P<where>[^`]*)`$")
 _WORDINGS = (
     (r"Object missing required field `(?P<name>[^`]+)`", "is required"),
     (r"Object contains unknown field `(?P<name>[^`]+)`", "is not allowed"),
-    (r"Expected `str` of length <= (?P<n>\d+)", "length must be less than or equal to {n} characters long"),
+    (
+        r"Expected `str` of length <= (?P<n>\d+)",
+        "length must be less than or equal to {n} characters long",
+    ),
     (r"Expected `str` of length >= (?P<n>\d+)", "length must be at least {n} characters long"),
+    (
+        f"Expected `str` matching regex {re.escape(repr(WEB_URI))}",
+        "must be a valid uri with a scheme matching the http|https pattern",
+    ),
+    (f"Expected `str` matching regex {re.escape(repr(EVENT_NUMBER))}", "must be a number"),
+    (f"Expected `str` matching regex {re.escape(repr(LEVEL))}", "must be a number from -1 to 1"),
+    (
+        f"Expected `str` matching regex {re.escape(repr(DIGITS))}",
+        "fails to match the required pattern: /^([abcdABCD0-9*#pP])+$/",
+    ),
     (r"Expected `str` matching regex (?P<n>.+)", "fails to match the required pattern: {n}"),
     (r"Expected `array` of length <= (?P<n>\d+)", "must contain less than or equal to {n} items"),
     (r"Expected `array` of length >= (?P<n>\d+)", "must contain at least {n} items"),
@@ -22,7 +41,10 @@ _WORDINGS = (
     (r"Expected `(?:int|float)` <= (?P<n>\S+)", "must be less than or equal to {n}"),
     (r"Invalid enum value (?P<n>.+)", "must be one of the allowed values, not {n}"),
     (r"Invalid value (?P<n>.+)", "must be one of the allowed values, not {n}"),
-    (r"Expected `(?P<n>[^`]+)`, got `[^`]+`", "must be {n}"),
+    (r"Expected `(?P<n>[^`]+)`(?:, got `[^`]+`)?$", "must be {n}"),
+    # What a __post_init__ of ours says, with or without the member it speaks of.
+    (r"`(?P<name>[^`]+)` (?P<n>.+)", "{n}"),
+    (r"(?P<n>must .+)", "{n}"),
 )
 _WORDINGS_COMPILED = tuple((re.compile(pattern), reason) for pattern, reason in _WORDINGS)
 _NOUNS = {
@@ -32,24 +54,33 @@ _NOUNS = {
 
 
 def explain(error: msgspec.ValidationError, root: str = "") -> ValidationFailed:
-    """The 400 for a decoder's complaint. `root` is the parameter that was decoded ("" = the body)."""
+    """The 400 for a decoder's complaint. `root` is what was decoded ("" = the whole body)."""
     text = str(error)
     where = root
     if at := _AT.search(text):
         text = text[: at.start()]
         path = at["where"].removeprefix("$").replace("[...]", "").lstrip(".")
-        where = ".".join(part for part in (root, path) if part)
+        where = _joined(root, path)
     for pattern, reason in _WORDINGS_COMPILED:
         if match := pattern.match(text):
             found = match.groupdict()
-            name = ".".join(part for part in (where, found.get("name") or "") if part) or "body"
-            value = found.get("n", "")
-            if reason == "must be {n}":
-                kinds = [_NOUNS.get(kind.strip(), kind.strip()) for kind in value.split("|")]
-                value = " or ".join(kind for kind in kinds if kind != "null")
-            return ValidationFailed(parameters=(Parameter(name, f'"{name}" {reason.format(n=value)}'),))
-    name = where or "body"
-    return ValidationFailed(parameters=(Parameter(name, f'"{name}" is not valid: {text}'),))
+            return _failed(_joined(where, found.get("name")), _worded(reason, found.get("n", "")))
+    return _failed(where, f"is not valid: {text}")
+
+
+def _joined(*parts: str | None) -> str:
+    return ".".join(part for part in parts if part)
+
+
+def _worded(reason: str, value: str) -> str:
+    if reason == "must be {n}":
+        kinds = [_NOUNS.get(kind.strip(), kind.strip()) for kind in value.split("|")]
+        value = " or ".join(kind for kind in kinds if kind != "null")
+    return reason.format(n=value)
+
+
+def _failed(where: str, reason: str) -> ValidationFailed:
+    return ValidationFailed.of(where or "body", reason)
 
 
 def decode(raw: bytes | str, type_: type[T], *, root: str = "") -> T:

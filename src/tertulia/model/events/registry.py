@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tertulia.model.errors import ValidationFailed
 from tertulia.model.validation import decode_with
@@ -44,6 +45,9 @@ class Reach(Flag):
     HISTORY = auto()
 
 
+EVERYWHERE = Reach.WEBHOOK | Reach.SESSION | Reach.HISTORY
+
+
 class Keep(StrEnum):
     """Which stream an event of a type is appended to."""
 
@@ -56,6 +60,10 @@ class Keep(StrEnum):
 
 class Body(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The typed content of an event. Closed: unknown members are refused (wire-api 2.1)."""
+
+
+Content = Body | dict[str, Any]
+"""A decoded body; a plain dict where the type leaves its members open."""
 
 
 class EventType(Struct, frozen=True):
@@ -129,15 +137,24 @@ def find(name: str) -> EventType | None:
     return found if name != "custom:*" else None
 
 
-def decode_body(event_type: EventType, raw: bytes) -> Body:
+def decode_body(event_type: EventType, raw: bytes) -> Content:
     """Decode and validate a body as a caller sent it, or raise ValidationFailed."""
     limit = CUSTOM_BODY_MAX if event_type.name == "custom:*" else BODY_MAX
     if len(raw) > limit:
         raise ValidationFailed.of("body", f"must not be larger than {limit} bytes")
-    body: Body = decode_with(event_type.decoder, raw, root="body")
+    body: Content = decode_with(event_type.decoder, raw, root="body")
+    if event_type.mints is not None and getattr(body, event_type.mints):
+        raise ValidationFailed.of(f"body.{event_type.mints}", "is not allowed")
     return body
 
 
-def encode_body(body: Body | dict[str, Any]) -> bytes:
+def mint(event_type: EventType, body: Content, fresh_id: str) -> Content:
+    """The body as it is stored: with the id that the platform adds, if the type has one."""
+    if event_type.mints is None or not isinstance(body, Body):
+        return body
+    return replace(body, **{event_type.mints: fresh_id})
+
+
+def encode_body(body: Content) -> bytes:
     """The canonical JSON that is stored, delivered and never encoded again."""
     return _ENCODER.encode(body)

@@ -1,0 +1,105 @@
+"""The AsyncAPI document: whole, linked, and true of the golden webhooks."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tertulia.model.events.registry import Reach, all_types, find
+from tertulia.web.asyncapi import asyncapi
+from tertulia.web.documents import read_examples
+
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(asyncapi("https://127.0.0.1:8443")))
+EXAMPLES = read_examples(Path(__file__).parents[1] / "vectors/events")
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def resolve(reference: str) -> Any:
+    node: Any = DOCUMENT
+    for step in reference.removeprefix("#/").split("/"):
+        node = node[step]
+    return node
+
+
+def test_structure() -> None:
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+    assert {"title", "version"} <= set(DOCUMENT["info"])
+    assert set(DOCUMENT["channels"]) == {"webhook", "session"}
+    assert DOCUMENT["channels"]["session"]["address"] == "/v2/rtc"
+    assert DOCUMENT["servers"]["tertulia"]["host"] == "127.0.0.1:8443"
+    assert DOCUMENT["servers"]["tertulia"]["protocol"] == "wss"
+    for operation in DOCUMENT["operations"].values():
+        assert operation["action"] == "send"
+        channel = resolve(operation["channel"]["$ref"])
+        offered = {f"{operation['channel']['$ref']}/messages/{key}" for key in channel["messages"]}
+        assert {message["$ref"] for message in operation["messages"]} == offered
+
+
+def test_plain_http_means_a_plain_socket() -> None:
+    servers: Any = asyncapi("http://127.0.0.1:8080")["servers"]
+    assert servers["tertulia"]["protocol"] == "ws"
+
+
+@pytest.mark.parametrize(
+    ("channel", "reach"), [("webhook", Reach.WEBHOOK), ("session", Reach.SESSION)]
+)
+def test_every_type_is_on_its_channels(channel: str, reach: Reach) -> None:
+    sent = {
+        resolve(link["$ref"])["name"] for link in DOCUMENT["channels"][channel]["messages"].values()
+    }
+    assert sent == {found.name for found in all_types() if found.reaches & reach}
+    assert channel != "webhook" or len(sent) == 68
+
+
+def test_every_reference_resolves() -> None:
+    found = set(references(DOCUMENT))
+    assert len(found) > 200
+    for reference in found:
+        assert resolve(reference) is not None
+
+
+def test_every_component_is_used() -> None:
+    used = set(references(DOCUMENT))
+    for kind in ("messages", "schemas", "securitySchemes"):
+        for name in DOCUMENT["components"][kind]:
+            assert f"#/components/{kind}/{name}" in used, name
+
+
+def test_schemas_are_schemas() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("label", sorted(EXAMPLES))
+def test_golden_webhook_matches_its_message(label: str) -> None:
+    envelope: Any = EXAMPLES[label]
+    found = find(envelope["type"])
+    assert found is not None
+    payload = DOCUMENT["components"]["messages"][f"webhook.{found.class_name}"]["payload"]
+    schema = {**payload, "components": DOCUMENT["components"]}
+    Draft202012Validator(schema).validate(envelope)
+
+
+@pytest.mark.parametrize("label", ["message.text", "text", "image"])
+def test_an_erased_message_matches_too(label: str) -> None:
+    envelope: Any = EXAMPLES[label]
+    found = find(envelope["type"])
+    assert found is not None
+    payload = DOCUMENT["components"]["messages"][f"webhook.{found.class_name}"]["payload"]
+    validator = Draft202012Validator({**payload, "components": DOCUMENT["components"]})
+    erased = {"timestamp": {"deleted": "2026-05-04T09:00:00.000Z"}}
+    assert validator.is_valid({**envelope, "body": erased})
+    assert not validator.is_valid({**envelope, "body": {"other": 1}})

@@ -83,7 +83,7 @@ class EventLog(Protocol):
     - *Commit order*: positions rise in the order in which events became readable; a reader that has
       seen position p of an application will never see a smaller one appear.
     - *Failure*: Unavailable, nothing changed; the next append works when the cause is gone.
-    - *One exception to append-only*: Blank removes the body of an event (and of its `became`).
+    - *One exception to append-only*: Blank makes an event's body `{}` and removes its `became`.
     """
 
     @property
@@ -114,7 +114,11 @@ class EventLog(Protocol):
 
 
 class Page(Struct, frozen=True):
-    """Which slice of a list: keys strictly after `after`, or strictly before `before`."""
+    """Which slice of a list, in its direction: the first `limit` items behind the one with key
+    `after`, or the last `limit` in front of the one with key `before`.
+
+    A key that the list cannot have given out raises InvalidCursor.
+    """
 
     limit: int = 10
     descending: bool = False
@@ -126,6 +130,7 @@ class ConversationFilter(Struct, frozen=True):
     application_id: ApplicationId
     name: str | None = None
     created_after: Instant | None = None
+    """Inclusive, as is the next."""
     created_before: Instant | None = None
     user_id: UserId | None = None
     """Only conversations that this user is or was a member of."""
@@ -139,6 +144,7 @@ class Listed(Struct, frozen=True):
     """An item of a page with the key that a cursor is made of."""
 
     key: tuple[str | int, ...]
+    """One integer; (sort key, integer) in a list by sort key."""
 
 
 class ListedConversation(Listed, frozen=True):
@@ -161,8 +167,9 @@ class Directory(Protocol):
     """The state that the log has led to, as rows to look up, and the users and applications.
 
     Reads see everything whose append or write has returned. Lists are in a total order that
-    insertions do not disturb, so a cursor stays where it was. Deleted conversations and users are
-    not listed; `user` still finds a deleted one, since history names it.
+    insertions do not disturb, so a cursor stays where it was: conversations and users in order of
+    creation, members in order of arrival. Deleted conversations and users are not listed;
+    `conversation`, `profile` and `user` still find a deleted one, since history names it.
     Writes are durable when they return, and raise NameTaken or Unavailable like the log.
     """
 
@@ -175,7 +182,9 @@ class Directory(Protocol):
         self, where: ConversationFilter, page: Page
     ) -> list[ListedConversation]: ...
 
-    async def member(self, conversation_id: ConversationId, member_id: MemberId) -> ListedMember | None: ...
+    async def member(
+        self, conversation_id: ConversationId, member_id: MemberId
+    ) -> ListedMember | None: ...
 
     async def members(self, conversation_id: ConversationId, page: Page) -> list[ListedMember]: ...
 

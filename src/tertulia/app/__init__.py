@@ -1,0 +1,1 @@
+"""The composition root: settings to adapters to services. Nobody imports it but cli."""

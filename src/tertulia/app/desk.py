@@ -1,0 +1,121 @@
+"""The desk of the webhooks: the REST surface's look into the dispatcher's journal."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tertulia.dispatch.reading import AttemptFilter, JournalReader, ListedAttempt, ListedDeadLetter
+from tertulia.dispatch.records import Counts, Replay
+from tertulia.model.ids import ApplicationId, ConversationId, Position
+from tertulia.model.instant import iso
+from tertulia.ports import Clock
+from tertulia.web.rest.webhooks import (
+    AttemptQuery,
+    AttemptResource,
+    DeadLetterQuery,
+    DeadLetterResource,
+    ReplayDraft,
+    ReplayResource,
+)
+
+T = TypeVar("T")
+
+
+class JournalDesk:
+    """Reads in a thread of its own: the journal is written by another process."""
+
+    def __init__(self, path: Path, clock: Clock, wake: Callable[[], None]) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._path = path
+        self._reader: JournalReader | None = None
+        self._clock = clock
+        self._wake = wake
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            await self._run(self._reader.close)
+        self._thread.shutdown()
+
+    async def attempts(
+        self, application_id: ApplicationId, query: AttemptQuery
+    ) -> list[AttemptResource]:
+        where = AttemptFilter(
+            application_id,
+            ConversationId(query.conversation_id) if query.conversation_id else None,
+            Position(query.position) if query.position else None, query.delivered,
+        )  # fmt: skip
+        found = await self._run(
+            lambda: self._journal().list_attempts(where, after=query.after, limit=query.limit)
+        )
+        return [_attempt(item) for item in found]
+
+    async def dead_letters(
+        self, application_id: ApplicationId, query: DeadLetterQuery
+    ) -> list[DeadLetterResource]:
+        found = await self._run(
+            lambda: self._journal().list_dead_letters(
+                application_id, after=query.after, limit=query.limit
+            )
+        )
+        return [_dead_letter(item) for item in found]
+
+    async def request_replay(
+        self, application_id: ApplicationId, draft: ReplayDraft
+    ) -> ReplayResource:
+        made = await self._run(
+            lambda: self._journal().request_replay(
+                application_id, now=self._clock.now(), target=draft.target,
+                conversation_id=ConversationId(draft.conversation_id)
+                if draft.conversation_id else None,
+                first=Position(draft.first) if draft.first else None,
+                last=Position(draft.last) if draft.last else None,
+            )
+        )  # fmt: skip
+        self._wake()
+        return _replay(made)
+
+    async def replay(self, application_id: ApplicationId, replay_id: int) -> ReplayResource | None:
+        found = await self._run(lambda: self._journal().replay(application_id, replay_id))
+        return None if found is None else _replay(found)
+
+    async def counts(self) -> list[Counts]:
+        return await self._run(lambda: self._journal().counts())
+
+    def _journal(self) -> JournalReader:
+        # opened on first use, in the thread that goes on to use it
+        if self._reader is None:
+            self._reader = JournalReader(self._path)
+        return self._reader
+
+    async def _run(self, look: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(look))
+
+
+def _attempt(listed: ListedAttempt) -> AttemptResource:
+    made = listed.attempt
+    return AttemptResource(
+        number=listed.number, position=made.position, conversation_id=made.lane.conversation_id,
+        event_id=made.event_id, type=made.type, target=made.lane.target, purpose=made.purpose.value,
+        url=made.url, attempt=made.number, at=iso(made.at), latency_ms=made.latency_ms,
+        status=made.status, reason=made.reason, delivered=made.delivered,
+        body_head=made.body_head.decode("utf-8", "replace"),
+    )  # fmt: skip
+
+
+def _dead_letter(listed: ListedDeadLetter) -> DeadLetterResource:
+    letter = listed.letter
+    return DeadLetterResource(
+        number=listed.number, position=letter.position,
+        conversation_id=letter.lane.conversation_id, event_id=letter.event_id, type=letter.type,
+        target=letter.lane.target, tries=letter.tries, failing_since=iso(letter.failing_since),
+        at=iso(letter.at), reason=letter.reason,
+    )  # fmt: skip
+
+
+def _replay(made: Replay) -> ReplayResource:
+    return ReplayResource(
+        made.id, made.state.value, iso(made.requested_at), made.delivered, made.failed
+    )

@@ -1,0 +1,90 @@
+"""The dispatcher's process: follows the log from another process than the one that writes it."""
+
+import asyncio
+import contextlib
+import logging
+
+from tertulia import __version__
+from tertulia.app.chance import RandomIds, SystemClock
+from tertulia.app.lifeline import ended
+from tertulia.app.link import ALIVE, Link
+from tertulia.app.report import Ends
+from tertulia.dispatch.client import HttpSender
+from tertulia.dispatch.dispatcher import Dispatcher
+from tertulia.dispatch.journal import Journal
+from tertulia.dispatch.settings import DispatchSettings
+from tertulia.dispatch.target import TargetGuard
+from tertulia.model.errors import Unavailable
+from tertulia.settings import Settings
+from tertulia.store.sqlite import SqliteStore
+
+ALIVE_EVERY = 1.0
+"""Seconds between signs of life to the hub."""
+OPEN_AGAIN = 0.2
+"""Seconds between looks for the store: the hub makes it, and may be later."""
+FINISH_SECONDS = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+async def dispatch(settings: Settings, ends: Ends) -> None:
+    """Dispatch until told to end."""
+    store = await _opened(settings)
+    link = Link(ends.link)
+    told = _dispatch_settings(settings)
+    sender = HttpSender(told, TargetGuard(settings.webhooks.allow_networks))
+    journal = Journal(settings.data.path / "dispatch.db", attempts_kept=told.attempts_kept)
+    dispatcher = Dispatcher(
+        told, log=store, directory=store, journal=journal, sender=sender,
+        clock=SystemClock(), ids=RandomIds(),
+    )  # fmt: skip
+    link.listen(on_wake=dispatcher.wake, on_event=dispatcher.announce)
+    running = asyncio.create_task(dispatcher.run())
+    living = asyncio.create_task(_live(link))
+    over = asyncio.create_task(ended(ends.lifeline))
+    _log.info("dispatching", extra={"action": "dispatcher_started"})
+    try:
+        await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
+        dispatcher.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await asyncio.shield(running)
+    finally:
+        for task in (running, living, over):
+            task.cancel()
+        ends_of_tasks = await asyncio.gather(running, living, over, return_exceptions=True)
+        sender.close()
+        journal.close()
+        link.close()
+        await store.close()
+    if isinstance(ends_of_tasks[0], Exception):
+        raise ends_of_tasks[0]  # a bug: the supervisor starts this process again
+
+
+async def _opened(settings: Settings) -> SqliteStore:
+    path = settings.data.path / "tertulia.db"
+    while True:
+        try:
+            return await SqliteStore.open_reader(path)
+        except Unavailable:
+            await asyncio.sleep(OPEN_AGAIN)
+
+
+async def _live(link: Link) -> None:
+    while True:
+        link.send(ALIVE)
+        await asyncio.sleep(ALIVE_EVERY)
+
+
+def _dispatch_settings(settings: Settings) -> DispatchSettings:
+    webhooks, account = settings.webhooks, settings.account
+    return DispatchSettings(
+        signing_secret=account.signature_secret, api_key=account.api_key,
+        user_agent=f"tertulia/{__version__}",
+        first_retry_ms=int(webhooks.first_retry_s * 1000),
+        longest_retry_ms=int(webhooks.max_retry_s * 1000),
+        window_ms=int(webhooks.window_s * 1000),
+        connect_timeout_ms=int(webhooks.connect_timeout_s * 1000),
+        total_timeout_ms=int(webhooks.total_timeout_s * 1000),
+        in_flight_per_application=webhooks.per_application,
+    )  # fmt: skip

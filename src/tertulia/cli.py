@@ -1,0 +1,194 @@
+"""The command line: dev and serve, and the tools beside them."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import uvloop
+
+from tertulia import __version__, devkit
+from tertulia.app import dispatching, hub
+from tertulia.app.report import Ends, Listening
+from tertulia.app.supervisor import supervise
+from tertulia.app.webhooks import WebhookDirections, run_webhooks
+from tertulia.model.events.reference import rows, table
+from tertulia.protocols.jwt import load_private_key, mint
+from tertulia.settings import Settings, SettingsError, load
+from tertulia.web.documents import write_reference
+
+FLAGS = {
+    "data": "data.dir", "host": "http.host", "http_port": "http.port",
+    "https_port": "http.https_port", "sip_port": "sip.port", "rtc_port": "rtc.port",
+    "event_url": "dev.event_url", "answer_url": "dev.answer_url",
+}  # fmt: skip
+"""Flags, and the settings that they are."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except SettingsError as error:
+        print(f"tertulia: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("tertulia", description="A self-hosted conversation platform.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, sentence in (
+        ("dev", _serve, "serve with a ready application, keys and a local certificate"),
+        ("serve", _serve, "serve"),
+        ("_hub", _hub, None),
+        ("_dispatcher", _dispatcher, None),
+    ):
+        command = _command(commands, name, run, sentence)
+        command.set_defaults(dev=name == "dev")
+        for flag in FLAGS:
+            kind = int if flag.endswith("port") else str
+            command.add_argument(f"--{flag.replace('_', '-')}", type=kind, metavar="X")
+        if sentence is None:
+            command.add_argument("--dev", action="store_true")
+            command.add_argument("--link", type=int, required=True)
+            command.add_argument("--lifeline", type=int, required=True)
+    token = _command(commands, "token", _token, "mint a token of the development application")
+    token.add_argument("--data", help="data directory")
+    token.add_argument("--sub", help="name of the user to speak for")
+    token.add_argument("--ttl", type=int, default=3600, help="seconds (default 3600)")
+    events = _command(commands, "events", _events, "list the event types")
+    events.add_argument("--json", action="store_true")
+    webhooks = _command(commands, "webhooks", _webhooks, "what became of the webhooks")
+    webhooks.add_argument("what", choices=("attempts", "dead-letters", "replay"))
+    webhooks.add_argument("--data", help="data directory")
+    webhooks.add_argument("--application", help="its id; default: the development application")
+    webhooks.add_argument("--conversation", help="of this conversation only")
+    webhooks.add_argument("--position", type=int, help="of this event only")
+    webhooks.add_argument("--first", type=int, help="replay from this position on")
+    webhooks.add_argument("--last", type=int, help="replay up to this position")
+    webhooks.add_argument("--failed", action="store_true", help="only attempts that failed")
+    webhooks.add_argument("--limit", type=int, default=20)
+    docs = _command(commands, "docs", _docs, "write the generated references")
+    docs.add_argument("--repository", type=Path, default=Path())
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, sentence: str | None) -> argparse.ArgumentParser:
+    known = {"help": sentence} if sentence else {}
+    command: argparse.ArgumentParser = commands.add_parser(name, description=sentence, **known)
+    command.add_argument("--config", type=Path, help="settings file (TOML)")
+    command.set_defaults(run=run)
+    return command
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    flags = {FLAGS[name]: getattr(given, name, None) for name in FLAGS}
+    settings = load(file=given.config, environment=os.environ, flags=flags)
+    return devkit.ensure_account(settings)
+
+
+def _serve(given: argparse.Namespace) -> int:
+    settings = _settings(given)
+    _log_to_stderr(settings)
+    said = False
+
+    def listening(where: Listening) -> None:
+        nonlocal said
+        document = devkit.dev_document(
+            settings, http_port=where.http_port, https_port=where.https_port or 0, pid=os.getpid()
+        )
+        if given.dev:
+            devkit.write_dev_document(settings, document)
+        if not said:
+            said = True
+            print(devkit.screen(document, settings.data.path) if given.dev
+                  else f"Tertulia serves {document.api_url}", flush=True)  # fmt: skip
+
+    return asyncio.run(supervise(_arguments(given), listening))
+
+
+def _arguments(given: argparse.Namespace) -> list[str]:
+    """The same flags, for the parts."""
+    passed = ["--dev"] if given.dev else []
+    for name in ("config", *FLAGS):
+        value = getattr(given, name)
+        if value is not None:
+            passed += [f"--{name.replace('_', '-')}", str(value)]
+    return passed
+
+
+def _hub(given: argparse.Namespace) -> int:
+    settings = _settings(given)
+    _log_to_stderr(settings)
+    ends = Ends(link=given.link, lifeline=given.lifeline)
+    uvloop.run(hub.serve(settings, ends, dev=given.dev))
+    return 0
+
+
+def _dispatcher(given: argparse.Namespace) -> int:
+    settings = _settings(given)
+    _log_to_stderr(settings)
+    if given.dev:
+        settings = devkit.for_development(settings)
+    uvloop.run(dispatching.dispatch(settings, Ends(link=given.link, lifeline=given.lifeline)))
+    return 0
+
+
+def _token(given: argparse.Namespace) -> int:
+    settings = _settings(given)
+    file = settings.data.path / "dev.json"
+    if not file.exists():
+        print(f"tertulia: {file} is not there; start `tertulia dev` first", file=sys.stderr)
+        return 1
+    document = msgspec.json.decode(file.read_bytes(), type=devkit.DevDocument)
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "application_id": document.application_id, "iat": now, "exp": now + given.ttl,
+        "jti": str(uuid4()),
+    }  # fmt: skip
+    if given.sub:
+        claims["sub"] = given.sub
+    print(mint(load_private_key(Path(document.private_key_file).read_text()), claims))
+    return 0
+
+
+def _events(given: argparse.Namespace) -> int:
+    if given.json:
+        print(msgspec.json.format(msgspec.json.encode(rows())).decode())
+    else:
+        print(table())
+    return 0
+
+
+def _webhooks(given: argparse.Namespace) -> int:
+    settings = _settings(given)
+    directions = WebhookDirections(
+        what=given.what, application=given.application, conversation=given.conversation,
+        position=given.position, first=given.first, last=given.last, failed=given.failed,
+        limit=given.limit,
+    )  # fmt: skip
+    return run_webhooks(settings, directions, print)
+
+
+def _docs(given: argparse.Namespace) -> int:
+    repository: Path = given.repository
+    write_reference(repository / "docs" / "events.md", repository / "tests" / "vectors" / "events")
+    return 0
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log.level.upper(), stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )  # fmt: skip

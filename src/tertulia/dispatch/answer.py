@@ -1,0 +1,36 @@
+"""A webhook call and what came of it, as values between the dispatcher and its HTTP client."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Call(Struct, frozen=True):
+    """One request. `headers` are whole lines with their line ends. Durations are milliseconds."""
+
+    url: str
+    method: str
+    headers: bytes
+    body: bytes
+    connect_timeout_ms: int
+    total_timeout_ms: int
+
+
+class Response(Struct, frozen=True):
+    status: int
+    head: bytes
+    """At most the first 1,024 bytes of the body."""
+
+
+class Failure(Struct, frozen=True):
+    """No answer, and why, in words for the list of attempts."""
+
+    reason: str
+
+
+Answer = Response | Failure
+
+
+class Sender(Protocol):
+    async def send(self, call: Call) -> Answer:
+        """Make the call. Whatever goes wrong is a Failure, never an exception."""

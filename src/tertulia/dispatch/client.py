@@ -1,0 +1,168 @@
+"""The HTTP client of the dispatcher: keep-alive connections in bounded pools, one per origin.
+
+A request is GET or POST. POST carries the envelope as its body. GET has none: the envelope's
+members become query parameters, strings and numbers as they are, objects as JSON text (the payload
+hash is then that of the empty body; see courier.py).
+"""
+
+import asyncio
+import ssl
+from collections import deque
+
+from tertulia.dispatch.answer import Answer, Call, Failure
+from tertulia.dispatch.connection import Connection
+from tertulia.dispatch.settings import DispatchSettings
+from tertulia.dispatch.target import Target, TargetGuard, parse_target
+
+Origin = tuple[bool, str, int]
+
+
+class _Pool:
+    """The connections to one origin: idle ones, newest last, and room for more."""
+
+    def __init__(self, limit: int) -> None:
+        self.slots = asyncio.Semaphore(limit)
+        self.users = 0
+        self.idle: deque[Connection] = deque()
+        self.all: set[Connection] = set()
+
+    def take(self) -> Connection | None:
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    def lost(self, connection: Connection) -> None:
+        self.all.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+
+class HttpSender:
+    """Sends calls to targets that the guard permits."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        guard: TargetGuard,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._guard = guard
+        self._tls = tls or ssl.create_default_context()
+        self._per_origin = settings.connections_per_origin
+        self._idle_seconds = settings.idle_ms / 1000
+        self._pools: dict[Origin, _Pool] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    async def send(self, call: Call) -> Answer:
+        """Make the call on an idle connection or a new one; time runs once there is room for it."""
+        target = parse_target(call.url)
+        if isinstance(target, Failure):
+            return target
+        pool = self._pools.setdefault(target.origin, _Pool(self._per_origin))
+        pool.users += 1
+        try:
+            async with pool.slots, asyncio.timeout(call.total_timeout_ms / 1000):
+                return await self._send(pool, target, call)
+        except TimeoutError:
+            return Failure(f"no answer within {call.total_timeout_ms} ms")
+        finally:
+            pool.users -= 1
+            self._tidy(target.origin, pool)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        for pool in self._pools.values():
+            for connection in tuple(pool.all):
+                connection.abort()
+
+    async def _send(self, pool: _Pool, target: Target, call: Call) -> Answer:
+        request = _request(target, call)
+        reused = pool.take()
+        if reused is not None:
+            answer = await self._exchange(pool, reused, request)
+            if not (isinstance(answer, Failure) and reused.is_untouched):
+                return answer
+            # The receiver closed the idle connection just then: it has not seen the request.
+        opened = await self._connect(pool, target, call.connect_timeout_ms)
+        if isinstance(opened, Failure):
+            return opened
+        return await self._exchange(pool, opened, request)
+
+    async def _exchange(self, pool: _Pool, connection: Connection, request: bytes) -> Answer:
+        complete = False
+        try:
+            answer = await connection.exchange(request)
+            complete = connection.is_open
+            return answer
+        finally:
+            if complete:
+                connection.idle_since = asyncio.get_running_loop().time()
+                pool.idle.append(connection)
+                self._sweep_later()
+            else:
+                connection.abort()
+
+    async def _connect(self, pool: _Pool, target: Target, timeout_ms: int) -> Connection | Failure:
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                found = await self._guard.addresses(target)
+                if isinstance(found, Failure):
+                    return found
+                return await self._connect_to_any(pool, target, found)
+        except TimeoutError:
+            return Failure(f"cannot connect within {timeout_ms} ms")
+
+    async def _connect_to_any(
+        self, pool: _Pool, target: Target, addresses: list[str]
+    ) -> Connection | Failure:
+        reason = ""
+        for address in addresses:
+            connection = Connection(pool.lost)
+            try:
+                await asyncio.get_running_loop().create_connection(
+                    lambda connection=connection: connection,
+                    address,
+                    target.port,
+                    ssl=self._tls if target.secure else None,
+                    server_hostname=target.host if target.secure else None,
+                )
+            except OSError as error:
+                reason = str(error)
+                continue
+            pool.all.add(connection)
+            return connection
+        return Failure(f"cannot connect: {reason}")
+
+    def _tidy(self, origin: Origin, pool: _Pool) -> None:
+        if not pool.users and not pool.all:
+            self._pools.pop(origin, None)
+
+    def _sweep_later(self) -> None:
+        if self._sweeping is None:
+            loop = asyncio.get_running_loop()
+            self._sweeping = loop.call_later(self._idle_seconds / 2, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        eldest = asyncio.get_running_loop().time() - self._idle_seconds
+        for origin, pool in tuple(self._pools.items()):
+            while pool.idle and pool.idle[0].idle_since <= eldest:
+                connection = pool.idle.popleft()
+                pool.all.discard(connection)
+                connection.abort()
+            self._tidy(origin, pool)
+        if any(pool.idle for pool in self._pools.values()):
+            self._sweep_later()
+
+
+def _request(target: Target, call: Call) -> bytes:
+    lines = f"{call.method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii")
+    if call.method != "GET":
+        lines += b"Content-Length: %d\r\n" % len(call.body)
+    return lines + call.headers + b"\r\n" + call.body

@@ -1,0 +1,133 @@
+"""One attempt: build the envelope, sign it, send it, record how it ended.
+
+POST carries the envelope as its body, and the signature's payload hash is that body's. A GET has no
+body, so the hash is of nothing, and the envelope's members are query parameters: strings and
+numbers as they are, objects (params, body, _embedded) as JSON text, null ones left out.
+"""
+
+from urllib.parse import urlencode
+
+import msgspec
+
+from tertulia.dispatch.addresses import Address
+from tertulia.dispatch.answer import Answer, Call, Failure, Sender
+from tertulia.dispatch.attempt import is_success
+from tertulia.dispatch.envelope import envelope
+from tertulia.dispatch.recorder import Recorder
+from tertulia.dispatch.records import Attempt, LaneName, Purpose
+from tertulia.dispatch.room import SLOW_MS, Gate, Room
+from tertulia.dispatch.settings import DispatchSettings
+from tertulia.model.event import Event
+from tertulia.model.ids import ApplicationId
+from tertulia.model.instant import Instant
+from tertulia.ports import Clock, Ids
+from tertulia.protocols.signature import sign, signing_key
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Courier:
+    """Carries events to their addresses, as many at once as there is room for."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        *,
+        sender: Sender,
+        recorder: Recorder,
+        clock: Clock,
+        ids: Ids,
+        epoch: str,
+    ) -> None:
+        self._settings = settings
+        self._key = signing_key(settings.signing_secret)
+        self._sender = sender
+        self._recorder = recorder
+        self._clock = clock
+        self._ids = ids
+        self._room = Room(settings)
+        self._constant_headers = (
+            "Content-Type: application/json\r\n"
+            f"User-Agent: {settings.user_agent}\r\n"
+            f"Tertulia-Epoch: {epoch}\r\n"
+        )
+
+    async def deliver(
+        self, event: Event, target: str, address: Address, *, purpose: Purpose, number: int
+    ) -> Attempt:
+        """Make the `number`-th attempt for an event."""
+        async with self._room.place(event.application_id, address.url) as endpoint:
+            at = self._clock.now()
+            answer = await self._sender.send(self._call(event, address, number, at))
+            attempt = _attempt(
+                event, target, address, purpose=purpose, number=number, at=at,
+                latency_ms=self._clock.now() - at, answer=answer,
+            )  # fmt: skip
+            _adjust(endpoint, attempt)
+        self._recorder.attempt(attempt)
+        return attempt
+
+    def _call(self, event: Event, address: Address, number: int, at: Instant) -> Call:
+        url, body = address.url, envelope(event)
+        if address.method == "GET":
+            url, body = with_query(url, body), b""
+        return Call(
+            url, address.method, self._headers(event, body, number, at), body,
+            address.connect_timeout_ms, address.total_timeout_ms,
+        )  # fmt: skip
+
+    def _headers(self, event: Event, body: bytes, number: int, at: Instant) -> bytes:
+        token = self._signature(body, event.application_id, at)
+        position = f"Tertulia-Position: {event.position}\r\n" if event.position else ""
+        text = (
+            f"Authorization: Bearer {token}\r\n{self._constant_headers}"
+            f"Tertulia-Attempt: {number}\r\n{position}"
+        )
+        return text.encode("ascii")
+
+    def _signature(self, body: bytes, application_id: ApplicationId, at: Instant) -> str:
+        return sign(
+            self._key, body, iat=at // 1000, jti=self._ids.bare(),
+            api_key=self._settings.api_key, application_id=application_id,
+        )  # fmt: skip
+
+
+def with_query(url: str, body: bytes) -> str:
+    """Add an envelope's members to a URL's query."""
+    pairs = []
+    for name, raw in _members(body).items():
+        value = msgspec.json.decode(raw)
+        if value is not None:
+            pairs.append((name, value if isinstance(value, str) else bytes(raw)))
+    plain = url.partition("#")[0]
+    return f"{plain}{'&' if '?' in plain else '?'}{urlencode(pairs)}"
+
+
+def _attempt(
+    event: Event,
+    target: str,
+    address: Address,
+    *,
+    purpose: Purpose,
+    number: int,
+    at: Instant,
+    latency_ms: int,
+    answer: Answer,
+) -> Attempt:
+    lane = LaneName(event.application_id, event.conversation_id, target)
+    if isinstance(answer, Failure):
+        status, reason, head, delivered = None, answer.reason, b"", False
+    else:
+        status, reason, head = answer.status, None, answer.head
+        delivered = is_success(answer.status)
+    return Attempt(
+        lane, purpose, event.id, event.position, event.type, address.url, number, at, latency_ms,
+        status, reason, head, delivered,
+    )  # fmt: skip
+
+
+def _adjust(endpoint: Gate, attempt: Attempt) -> None:
+    if attempt.delivered:
+        endpoint.widen()
+    elif attempt.latency_ms >= SLOW_MS:
+        endpoint.narrow()

@@ -1,0 +1,291 @@
+"""The one door: every change of a conversation is a decision committed here, and nowhere else.
+
+Live conversations are kept as folds. A decision is made on the newest fold and queued before
+anybody else runs, so the next decision builds on it without waiting for the disk; its caller
+waits. When a commit fails, whatever was decided on top of it conflicts, is decided again, and no
+number is lost. The log's expectation of the newest number makes the same true between processes.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from tertulia.model.actor import Actor
+from tertulia.model.conversation import ConversationDraft, create, delete, expire, update
+from tertulia.model.decision import Decide, Decision
+from tertulia.model.errors import (
+    ConversationNotFound,
+    DuplicateConversationName,
+    Unavailable,
+)
+from tertulia.model.event import Change, Event, Fact
+from tertulia.model.events.registry import Keep, find
+from tertulia.model.fold import fold
+from tertulia.model.ids import ApplicationId, ConversationId, EventId
+from tertulia.model.instant import Instant
+from tertulia.model.state import Conversation, ConversationState
+from tertulia.ports import (
+    Announcer,
+    Append,
+    Clock,
+    Conflict,
+    ConversationFilter,
+    Directory,
+    EventLog,
+    Ids,
+    ListedConversation,
+    NameTaken,
+    Page,
+)
+from tertulia.services.cards import Cards
+
+LIVE_MAX = 10_000
+"""Conversations kept as live folds; the least recently used one is loaded again when needed."""
+
+
+class _Live:
+    """A conversation's newest fold, with the commits that are still on their way to the disk."""
+
+    __slots__ = ("conversation", "pending")
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.pending = 0
+
+
+class Conversations:
+    """Loads, decides, appends. The only caller of EventLog.append."""
+
+    def __init__(
+        self, *, log: EventLog, directory: Directory, announcer: Announcer, cards: Cards,
+        clock: Clock, ids: Ids,
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._directory = directory
+        self._announcer = announcer
+        self._cards = cards
+        self._clock = clock
+        self._ids = ids
+        self._live: OrderedDict[ConversationId, _Live] = OrderedDict()
+        self._loading: dict[ConversationId, asyncio.Future[_Live | None]] = {}
+
+    async def create(self, draft: ConversationDraft, actor: Actor) -> Conversation:
+        """Raises DuplicateConversationName."""
+        now = self._clock.now()
+        name = draft.name if isinstance(draft.name, str) else f"NAM-{self._ids.bare()}"
+        conversation_id = self._ids.conversation()
+        profile, fact = create(
+            draft, actor=actor, conversation_id=conversation_id, name=name, now=now
+        )
+        event = self._application_event(fact, actor.application_id, now)
+        try:
+            await self._log.append(
+                Append(actor.application_id, conversation_id, EventId(0), (event,), (profile,))
+            )
+        except NameTaken:
+            raise DuplicateConversationName() from None
+        conversation = fold(None, event)
+        self._keep(conversation_id, _Live(conversation))
+        return conversation
+
+    async def get(self, conversation_id: ConversationId, actor: Actor) -> ListedConversation:
+        """As it is on disk, with the actor's own membership if the actor is a user."""
+        found = await self._directory.profile(conversation_id)
+        if found is None or not _is_there(found.profile.state, found.profile.application_id, actor):
+            raise ConversationNotFound()
+        if not actor.is_system:
+            await self.seen(conversation_id, actor)
+        return found
+
+    async def list(self, where: ConversationFilter, page: Page) -> list[ListedConversation]:
+        return await self._directory.conversations(where, page)
+
+    async def update(
+        self, conversation_id: ConversationId, draft: ConversationDraft, actor: Actor
+    ) -> None:
+        """Raises DuplicateConversationName."""
+        try:
+            await self.commit(
+                conversation_id, actor, lambda c, now: update(c, now, draft=draft, actor=actor)
+            )
+        except NameTaken:
+            raise DuplicateConversationName() from None
+
+    async def delete(
+        self, conversation_id: ConversationId, actor: Actor, *, reason: str = "deleted by request"
+    ) -> None:
+        await self.commit(
+            conversation_id, actor, lambda c, now: delete(c, now, reason=reason, actor=actor)
+        )
+
+    async def expire(self, conversation_id: ConversationId) -> None:
+        """Delete it if its time to live has run out. Somebody else may have deleted it already."""
+        live = await self._load(conversation_id)
+        if live is None:
+            return
+        system = Actor(live.conversation.profile.application_id)
+        try:
+            await self.commit(conversation_id, system, expire)
+        except ConversationNotFound:
+            return
+
+    async def seen(self, conversation_id: ConversationId, actor: Actor) -> Conversation:
+        """The live conversation, if the actor may see it: same error for absent and foreign."""
+        live = await self._load(conversation_id)
+        if live is None or not self._is_open(live, actor) or not actor.can_see(live.conversation):
+            raise ConversationNotFound()
+        return live.conversation
+
+    async def commit(
+        self, conversation_id: ConversationId, actor: Actor, decide: Decide, *, visible: bool = True
+    ) -> tuple[Event, ...]:
+        """Decide on the newest state and append what follows; return the events, durable.
+
+        `visible=False` lets an actor decide about a conversation that it is not part of: joining.
+
+        Raises:
+            Rejected: what `decide` rejected, or ConversationNotFound.
+            NameTaken, Unavailable: as EventLog.append.
+            Conflict: only for a decision that touches an earlier event; read that again first.
+        """
+        while True:
+            live = self._live.get(conversation_id) or await self._load(conversation_id)
+            if live is None or not self._is_open(live, actor):
+                raise ConversationNotFound()
+            if visible and not actor.can_see(live.conversation):
+                raise ConversationNotFound()
+            now = self._clock.now()
+            decision = decide(live.conversation, now)
+            if missing := self._cards.missing(live.conversation, decision):
+                await self._cards.load(missing)
+                continue  # others ran meanwhile: decide again
+            events = self._numbered(live.conversation, decision, now)
+            if await self._append(conversation_id, live, decision, events):
+                return events
+
+    async def _append(
+        self, conversation_id: ConversationId, live: _Live, decision: Decision,
+        events: tuple[Event, ...],
+    ) -> bool:  # fmt: skip
+        """False when the stream has moved and the decision has to be made again."""
+        before = after = live.conversation
+        kept = []
+        for event in events:
+            if event.is_kept:
+                kept.append(event)
+                after = fold(after, event)
+            else:
+                self._announcer.announce(event)
+        if not kept:
+            return True
+        changes = (*decision.touches, *_changed(before, after))
+        append = Append(
+            before.profile.application_id, conversation_id, before.sequence, kept, changes
+        )
+        durable = self._log.append(append)
+        live.conversation = after
+        live.pending += 1
+        try:
+            await durable
+        except Conflict:
+            self._forget(conversation_id, live)
+            if decision.touches:
+                raise  # the touched event may be what changed: only the caller can look at it again
+            return False
+        except (NameTaken, Unavailable):
+            self._forget(conversation_id, live)
+            raise
+        finally:
+            live.pending -= 1
+        return True
+
+    def _numbered(
+        self, conversation: Conversation, decision: Decision, now: Instant
+    ) -> tuple[Event, ...]:
+        events = []
+        number = conversation.sequence
+        for fact in decision.facts:
+            event_type = find(fact.type)
+            if event_type is None:
+                raise ValueError(f"{fact.type} is not in the catalogue")
+            if event_type.keep is Keep.APPLICATION:
+                application_id = conversation.profile.application_id
+                events.append(self._application_event(fact, application_id, now))
+                continue
+            kept = event_type.keep is Keep.CONVERSATION
+            if kept:
+                number = EventId(number + 1)
+            events.append(
+                Event(
+                    application_id=conversation.profile.application_id,
+                    conversation_id=conversation.id, id=number if kept else None,
+                    type=fact.type, timestamp=now, body=fact.body, sender=fact.sender,
+                    recipient=fact.recipient, became=fact.became,
+                    embedded=self._cards.embedded(conversation, fact),
+                )
+            )  # fmt: skip
+        return tuple(events)
+
+    def _application_event(self, fact: Fact, application_id: ApplicationId, now: Instant) -> Event:
+        return Event(
+            application_id=application_id, conversation_id=None, id=None, type=fact.type,
+            timestamp=now, body=fact.body, became=fact.became,
+        )  # fmt: skip
+
+    def _is_open(self, live: _Live, actor: Actor) -> bool:
+        profile = live.conversation.profile
+        return _is_there(profile.state, profile.application_id, actor)
+
+    async def _load(self, conversation_id: ConversationId) -> _Live | None:
+        """One read for all who wait for the same conversation."""
+        live = self._live.get(conversation_id)
+        if live is not None:
+            self._live.move_to_end(conversation_id)
+            return live
+        loading = self._loading.get(conversation_id)
+        if loading is None:
+            loading = asyncio.ensure_future(self._read(conversation_id))
+            self._loading[conversation_id] = loading
+        # shielded: one impatient caller must not cancel the read of the others
+        return await asyncio.shield(loading)
+
+    async def _read(self, conversation_id: ConversationId) -> _Live | None:
+        try:
+            conversation = await self._directory.conversation(conversation_id)
+            if conversation is None:
+                return None
+            live = _Live(conversation)
+            self._keep(conversation_id, live)
+            return live
+        finally:
+            del self._loading[conversation_id]
+
+    def _keep(self, conversation_id: ConversationId, live: _Live) -> None:
+        self._live[conversation_id] = live
+        while len(self._live) > LIVE_MAX:
+            oldest, idle = next(iter(self._live.items()))
+            if idle.pending:
+                self._live.move_to_end(oldest)
+                return  # its commits are on their way: a reload now would miss them
+            del self._live[oldest]
+
+    def _forget(self, conversation_id: ConversationId, live: _Live) -> None:
+        if self._live.get(conversation_id) is live:
+            del self._live[conversation_id]
+
+
+def _is_there(state: ConversationState, owner: ApplicationId, actor: Actor) -> bool:
+    return state is not ConversationState.DELETED and owner == actor.application_id
+
+
+def _changed(before: Conversation, after: Conversation) -> list[Change]:
+    """The rows that the fold has changed; what it did not touch is the same object."""
+    changed: list[Change] = []
+    if after.profile is not before.profile:
+        changed.append(after.profile)
+    if after.members is not before.members:
+        changed += [
+            member
+            for member_id, member in after.members.items()
+            if before.members.get(member_id) is not member
+        ]
+    return changed

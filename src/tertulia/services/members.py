@@ -1,0 +1,128 @@
+"""Members: who is in a conversation, and how they came and went."""
+
+from tertulia.model.actor import Actor
+from tertulia.model.decision import Decision
+from tertulia.model.errors import MemberNotFound, ValidationFailed
+from tertulia.model.ids import ConversationId, MemberId
+from tertulia.model.instant import Instant
+from tertulia.model.membership import MemberChange, MemberDraft, change, enter, requested_state
+from tertulia.model.state import Conversation, Member, MemberState, Reason, User
+from tertulia.ports import ConversationFilter, Directory, Ids, ListedMember, Page
+from tertulia.services.conversations import Conversations
+from tertulia.services.users import Users
+
+USER_DELETED = Reason(code="user:deleted", text="The user was deleted.")
+
+
+class Members:
+    def __init__(
+        self, *, conversations: Conversations, users: Users, directory: Directory, ids: Ids
+    ) -> None:
+        self._conversations = conversations
+        self._users = users
+        self._directory = directory
+        self._ids = ids
+
+    async def create(
+        self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor
+    ) -> tuple[Member, User]:
+        """Invite a user or let it join; the member as it is afterwards."""
+        reference = draft.user.id or draft.user.name
+        if not reference:
+            raise ValidationFailed.of("user", "must contain at least one of [id, name]")
+        state = requested_state(draft.state, (MemberState.INVITED, MemberState.JOINED))
+        joining = state is MemberState.JOINED
+        if not joining:
+            await self._conversations.seen(conversation_id, actor)
+        user = await self._users.find(reference, actor.application_id)
+        inviter = await self._inviter(conversation_id, draft, actor) if not joining else None
+        member_id = self._ids.member()
+
+        def decide(conversation: Conversation, now: Instant) -> Decision:
+            return enter(
+                conversation, now, draft=draft, user=user, actor=actor, member_id=member_id,
+                inviter=inviter,
+            )  # fmt: skip
+
+        # whoever knows the id of a conversation may join it: the client SDKs join before they read
+        events = await self._conversations.commit(
+            conversation_id, actor, decide, visible=not joining
+        )
+        member = events[0].became
+        if not isinstance(member, Member):
+            raise TypeError("a member event says what the member became")
+        return member, user
+
+    async def get(
+        self, conversation_id: ConversationId, member_id: MemberId, actor: Actor
+    ) -> ListedMember:
+        await self._conversations.seen(conversation_id, actor)
+        found = await self._directory.member(conversation_id, member_id)
+        if found is None:
+            raise MemberNotFound()
+        return found
+
+    async def me(self, conversation_id: ConversationId, actor: Actor) -> ListedMember:
+        """The actor's own membership: the joined one, else the newest."""
+        conversation = await self._conversations.seen(conversation_id, actor)
+        own = [m for m in conversation.members.values() if m.user_id == actor.user_id]
+        if not own:
+            raise MemberNotFound()
+        chosen = next((m for m in own if m.state is MemberState.JOINED), own[-1])
+        return await self.get(conversation_id, chosen.id, actor)
+
+    async def list(
+        self, conversation_id: ConversationId, page: Page, actor: Actor
+    ) -> list[ListedMember]:
+        await self._conversations.seen(conversation_id, actor)
+        return await self._directory.members(conversation_id, page)
+
+    async def change(
+        self, conversation_id: ConversationId, member_id: MemberId, request: MemberChange,
+        actor: Actor,
+    ) -> tuple[Member, User]:  # fmt: skip
+        conversation = await self._conversations.seen(conversation_id, actor)
+        member = conversation.members.get(member_id)
+        if member is None:
+            raise MemberNotFound()
+        user = await self._user(member)
+
+        def decide(conversation: Conversation, now: Instant) -> Decision:
+            return change(
+                conversation, now, member_id=member_id, request=request, user=user, actor=actor
+            )
+
+        events = await self._conversations.commit(conversation_id, actor, decide)
+        changed = events[0].became
+        if not isinstance(changed, Member):
+            raise TypeError("a member event says what the member became")
+        return changed, user
+
+    async def delete_user(self, user: User) -> None:
+        """End a user's memberships, then the user."""
+        system = Actor(user.application_id)
+        leave = MemberChange(state=MemberState.LEFT, reason=USER_DELETED)
+        where = ConversationFilter(user.application_id, user_id=user.id)
+        page = Page(limit=100)
+        while listed := await self._directory.conversations(where, page):
+            for item in listed:
+                conversation = await self._conversations.seen(item.profile.id, system)
+                for member in conversation.members.values():
+                    if member.user_id == user.id and member.is_present:
+                        await self.change(conversation.id, member.id, leave, system)
+            page = Page(limit=100, after=listed[-1].key)
+        await self._users.mark_deleted(user)
+
+    async def _inviter(
+        self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor
+    ) -> User | None:
+        conversation = await self._conversations.seen(conversation_id, actor)
+        named = draft.member_id_inviting or draft.from_
+        host = conversation.members.get(named) if named else actor.membership(conversation)
+        return await self._user(host) if host else None
+
+    async def _user(self, member: Member) -> User:
+        user = await self._directory.user(member.user_id)
+        if user is None:
+            raise LookupError(f"member {member.id} of an unknown user")
+        return user

@@ -1,0 +1,90 @@
+"""Users: identities of an application."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from tertulia.model.conversation import ImageUrl, check_custom_data
+from tertulia.model.errors import DuplicateUserName, UserNotFound
+from tertulia.model.ids import ApplicationId, UserId
+from tertulia.model.state import User, UserProperties
+from tertulia.ports import Clock, Directory, Ids, ListedUser, NameTaken, Page
+from tertulia.services.cards import Cards
+
+UserName = Annotated[str, Meta(min_length=1, max_length=200)]
+UserDisplayName = Annotated[str, Meta(max_length=70)]
+"""COMPAT: 50 by the create schema, 70 in answers (wire-api 1.7): the wider one."""
+
+
+class UserDraft(Struct, frozen=True):
+    """The body of create and update. Absent leaves alone, null clears."""
+
+    name: UserName | UnsetType | None = UNSET
+    display_name: UserDisplayName | UnsetType | None = UNSET
+    image_url: ImageUrl | UnsetType | None = UNSET
+    properties: UserProperties | UnsetType | None = UNSET
+    channels: dict[str, Any] | UnsetType | None = UNSET
+
+
+class Users:
+    def __init__(self, *, directory: Directory, cards: Cards, clock: Clock, ids: Ids) -> None:
+        self._directory = directory
+        self._cards = cards
+        self._clock = clock
+        self._ids = ids
+
+    async def create(self, draft: UserDraft, application_id: ApplicationId) -> User:
+        """Raises DuplicateUserName."""
+        user = User(
+            id=self._ids.user(), application_id=application_id, name=f"NAM-{self._ids.bare()}",
+            created_at=self._clock.now(),
+        )  # fmt: skip
+        return await self._put(_drafted(user, draft))
+
+    async def find(self, id_or_name: str, application_id: ApplicationId) -> User:
+        """COMPAT: the client SDK gets users by name (wire-api 1.7)."""
+        user = await self._directory.user(UserId(id_or_name))
+        if user is None or user.application_id != application_id or user.destroyed_at is not None:
+            user = await self._directory.user_named(application_id, id_or_name)
+        if user is None:
+            raise UserNotFound()
+        return user
+
+    async def list(
+        self, application_id: ApplicationId, page: Page, *, name: str | None
+    ) -> list[ListedUser]:
+        return await self._directory.users(application_id, page, name=name)
+
+    async def update(self, user: User, draft: UserDraft) -> User:
+        """Raises DuplicateUserName."""
+        changed = _drafted(user, draft)
+        if changed == user:
+            return user
+        return await self._put(replace(changed, updated_at=self._clock.now()))
+
+    async def mark_deleted(self, user: User) -> None:
+        """History goes on to name the user; nothing else finds it."""
+        now = self._clock.now()
+        await self._directory.put_user(replace(user, updated_at=now, destroyed_at=now))
+
+    async def _put(self, user: User) -> User:
+        try:
+            await self._directory.put_user(user)
+        except NameTaken:
+            raise DuplicateUserName() from None
+        self._cards.put(user)
+        return user
+
+
+def _drafted(user: User, draft: UserDraft) -> User:
+    given = {
+        name: value
+        for name in ("display_name", "image_url", "properties", "channels")
+        if (value := getattr(draft, name)) is not UNSET
+    }
+    if isinstance(draft.name, str):
+        given["name"] = draft.name
+    changed = replace(user, **given)
+    check_custom_data(changed.properties.custom_data if changed.properties else None)
+    return changed

@@ -1,0 +1,316 @@
+"""What an operator can set: defaults < file < environment < command line.
+
+config.default.toml at the root of the repository is the reference, made by `reference` from the
+fields below. A setting is named by group and key: `http.port`, TERTULIA_HTTP__PORT. An unknown name
+or a wrong value is an error that says where it came from.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.inspect import Metadata, StructType, type_info
+from msgspec.structs import fields
+
+PREFIX = "TERTULIA_"
+LEVEL = "__"
+"""Stands between group and key in the environment."""
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a wrong value. The message names it and its source."""
+
+
+def _text(description: str) -> Meta:
+    return Meta(description=description)
+
+
+def _whole(least: int, most: int, description: str) -> Meta:
+    return Meta(ge=least, le=most, description=description)
+
+
+def _seconds(description: str) -> Meta:
+    return Meta(ge=0.001, le=31 * 86_400, description=description)
+
+
+def _port(description: str) -> Meta:
+    return _whole(0, 65_535, f"{description} 0 takes any that is free.")
+
+
+class Data(Struct, frozen=True):
+    """Where everything is kept."""
+
+    dir: Annotated[str, _text("Folder of the database, keys and certificates; made if missing.")] = (
+        ".tertulia"
+    )
+
+    @property
+    def path(self) -> Path:
+        """Absolute."""
+        return Path(self.dir).expanduser().absolute()
+
+
+class Http(Struct, frozen=True):
+    """The listeners for REST and sessions."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _port("Port for http.")] = 8080
+    https_port: Annotated[
+        int, _port("Port for https; served in development mode and when a certificate is set.")
+    ] = 8443
+    certificate: Annotated[str, _text("PEM file of the certificate chain for https.")] = ""
+    certificate_key: Annotated[str, _text("PEM file of the certificate's private key.")] = ""
+    public_url: Annotated[
+        str, _text("Start of links in answers; empty means as the caller addressed us.")
+    ] = ""
+    max_connections: Annotated[
+        int, _whole(1, 1_000_000, "Connections open at once; one more is answered 503.")
+    ] = 10_000
+    body_limit: Annotated[
+        int, _whole(65_536, 1 << 30, "Octets of a request's body; a longer one is answered 413.")
+    ] = 1_048_576
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.certificate_key):
+            raise ValueError("certificate and certificate_key go together")
+        if self.public_url and not self.public_url.startswith(("http://", "https://")):
+            raise ValueError("public_url must start with http:// or https://")
+
+
+class Sip(Struct, frozen=True):
+    """The SIP user agent."""
+
+    port: Annotated[int, _port("Port for SIP over UDP and TCP.")] = 5060
+
+
+class Rtc(Struct, frozen=True):
+    """WebRTC media."""
+
+    port: Annotated[int, _port("UDP port for all WebRTC legs.")] = 8189
+
+
+class Account(Struct, frozen=True):
+    """The credentials of the account that owns all applications. Empty ones are made and kept."""
+
+    api_key: Annotated[
+        str, _text("User name for /v2/applications; when empty, made once and kept.")
+    ] = ""
+    api_secret: Annotated[
+        str, _text("Password for /v2/applications; when empty, made once and kept.")
+    ] = ""
+    signature_secret: Annotated[
+        str, _text("Signs every webhook; when empty, made once and kept.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if ":" in self.api_key:
+            raise ValueError("api_key must not hold a colon, which ends it in an HTTP header")
+
+    def __repr__(self) -> str:
+        return f"Account(api_key={self.api_key!r}, …)"
+
+
+class Limits(Struct, frozen=True):
+    """What one application may use."""
+
+    requests_per_second: Annotated[
+        int, _whole(0, 1_000_000, "Requests a second that may go on for ever; 0 sets no limit.")
+    ] = 1000
+    burst: Annotated[
+        int, _whole(1, 1_000_000, "Requests that may come at once after a quiet time.")
+    ] = 2000
+
+
+class Webhooks(Struct, frozen=True):
+    """How events are sent to applications."""
+
+    first_retry_s: Annotated[
+        float, _seconds("Wait before the second attempt; doubled from one attempt to the next.")
+    ] = 5.0
+    max_retry_s: Annotated[float, _seconds("The longest wait between two attempts.")] = 900.0
+    window_s: Annotated[
+        float, _seconds("How long an event is tried before it becomes a dead letter.")
+    ] = 86_400.0
+    connect_timeout_s: Annotated[float, _seconds("For connecting, with TLS.")] = 5.0
+    total_timeout_s: Annotated[
+        float, _seconds("For an attempt, from connecting to the end of the answer.")
+    ] = 10.0
+    allow_networks: Annotated[
+        tuple[str, ...],
+        _text("Private networks that webhooks may reach, as CIDR; development adds loopback."),
+    ] = ()
+    in_flight: Annotated[int, _whole(1, 100_000, "Attempts under way at once.")] = 1024
+    per_application: Annotated[
+        int, _whole(1, 100_000, "Attempts under way at once for one application.")
+    ] = 128
+    per_endpoint: Annotated[
+        int, _whole(1, 100_000, "Attempts under way at once to one address.")
+    ] = 64
+    attempts_kept: Annotated[
+        int, _whole(1_000, 100_000_000, "Attempts that can be listed; the oldest go first.")
+    ] = 200_000
+
+    def __post_init__(self) -> None:
+        if self.max_retry_s < self.first_retry_s:
+            raise ValueError("max_retry_s must not be less than first_retry_s")
+        if self.total_timeout_s < self.connect_timeout_s:
+            raise ValueError("total_timeout_s must not be less than connect_timeout_s")
+        for network in self.allow_networks:
+            ipaddress.ip_network(network)
+
+
+class Wire(Struct, frozen=True):
+    """Readings of the compatible API where clients differ."""
+
+    v1_events: Annotated[
+        Literal["auto", "array", "object"],
+        _text("Form of _embedded in the /v1 list of events; auto follows the client."),
+    ] = "auto"
+
+
+class Log(Struct, frozen=True):
+    """What is written to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], _text("The least that is written.")
+    ] = "info"
+    json: Annotated[bool, _text("One JSON object a line instead of text.")] = False
+
+
+class Dev(Struct, frozen=True):
+    """The application of development mode; without effect in `tertulia serve`."""
+
+    event_url: Annotated[str, _text("Its rtc and voice event webhook.")] = ""
+    answer_url: Annotated[str, _text("Its voice answer webhook.")] = ""
+    number: Annotated[
+        str, Meta(pattern=r"^\d{3,15}$", description="The phone number that belongs to it.")
+    ] = "15550199"
+
+    def __post_init__(self) -> None:
+        for url in (self.event_url, self.answer_url):
+            if url and not url.startswith(("http://", "https://")):
+                raise ValueError("event_url and answer_url must start with http:// or https://")
+
+
+class Settings(Struct, frozen=True):
+    """All groups. `Settings()` is the defaults."""
+
+    data: Data = Data()
+    http: Http = Http()
+    sip: Sip = Sip()
+    rtc: Rtc = Rtc()
+    account: Account = Account()
+    limits: Limits = Limits()
+    webhooks: Webhooks = Webhooks()
+    wire: Wire = Wire()
+    log: Log = Log()
+    dev: Dev = Dev()
+
+
+GROUPS: dict[str, type[Struct]] = {field.name: field.type for field in fields(Settings)}
+
+
+class _Given(NamedTuple):
+    """A value as it came, and from where."""
+
+    name: str
+    """`group.key`."""
+    value: Any
+    source: str
+
+
+def load(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Settings from all sources, the later ones stronger. `overrides` is by `group.key`.
+
+    Raises:
+        SettingsError: a name is unknown, a value wrong, or the file not there or not TOML.
+    """
+    given: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for each in (
+        *(_from_file(file) if file is not None else ()),
+        *_from_environment(environment or {}),
+        *(_Given(name, value, "command line") for name, value in (overrides or {}).items()),
+    ):
+        group, _, key = each.name.partition(".")
+        given[group][key] = _converted(each)
+    return Settings(**{group: _made(group, values) for group, values in given.items()})
+
+
+def _from_file(file: Path) -> Iterator[_Given]:
+    try:
+        groups = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+    for group, values in groups.items():
+        if not isinstance(values, dict):
+            raise SettingsError(f"{file}: {group} is not a group of settings")
+        if group not in GROUPS:
+            raise SettingsError(f"{file}: there is no group of settings [{group}]")
+        for key, value in values.items():
+            yield _Given(f"{group}.{key}", value, str(file))
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
+    for variable, value in environment.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower().replace(LEVEL, ".", 1)
+            yield _Given(name, value, variable)
+
+
+def _converted(given: _Given) -> Any:
+    group, _, key = given.name.partition(".")
+    types = {field.name: field.type for field in fields(GROUPS[group])} if group in GROUPS else {}
+    if key not in types:
+        raise SettingsError(f"{given.source}: there is no setting {given.name}")
+    value = given.value
+    default = getattr(GROUPS[group](), key)
+    if isinstance(default, tuple) and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    # Only the file has types of its own; elsewhere everything is text.
+    strict = not isinstance(given.value, str)
+    try:
+        return msgspec.convert(value, types[key], strict=strict)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{given.source}: {given.name}: {error}") from None
+
+
+def _made(group: str, values: dict[str, Any]) -> Struct:
+    try:
+        return GROUPS[group](**values)
+    except ValueError as error:
+        raise SettingsError(f"{group}: {error}") from None
+
+
+def reference() -> str:
+    """The text of config.default.toml: every key, its default, one sentence."""
+    lines = [
+        "# Every setting with its default. Made from src/tertulia/settings.py, checked by a test.",
+        "# Stronger than a file are the environment (TERTULIA_HTTP__PORT) and the command line.",
+    ]
+    for group, type_ in GROUPS.items():
+        lines += ["", f"# {(type_.__doc__ or '').partition(chr(10))[0]}", f"[{group}]"]
+        for key, description, default in _described(type_):
+            lines += [f"# {description}", f"{key} = {_toml(default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _described(group: type[Struct]) -> Iterator[tuple[str, str, object]]:
+    info = type_info(group)
+    assert isinstance(info, StructType)
+    for field in info.fields:
+        schema = field.type.extra_json_schema if isinstance(field.type, Metadata) else None
+        yield field.name, (schema or {})["description"], field.default
+
+
+def _toml(value: object) -> str:
+    # JSON's spelling of texts, numbers, booleans and arrays is also TOML's.
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,189 @@
+"""One transaction: which entries are accepted, and the rows that they become.
+
+Deciding needs no SQL once `look_up` has been; writing takes one statement a table. Both because a
+statement hands over the interpreter lock, and getting it back from a busy loop takes up to 5 ms.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import assert_never
+
+import msgspec
+
+from tertulia.model.errors import TertuliaError
+from tertulia.model.event import Blank, Receipt
+from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
+from tertulia.model.state import Application, Member, Profile, User
+from tertulia.ports import Conflict, NameTaken
+from tertulia.store.entry import Entry
+from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key
+from tertulia.store.ledger import Ledger, Stream
+from tertulia.store.queries import SQL
+from tertulia.store.rows import blank_record, encode, records
+
+Outcome = Position | TertuliaError
+Column = str | int | None
+
+_NAMES = msgspec.json.Decoder(list[tuple[str, ApplicationId, str]])
+_BLANKS = msgspec.json.Decoder(set[tuple[int, EventId]])
+
+
+class Rows:
+    """Rows of one table for one statement: columns as JSON, blobs in one piece beside them."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Column, ...]] = []
+        self._blobs: list[bytes] = []
+        self._next = 1
+
+    def add(self, blob: bytes | None, *columns: Column) -> None:
+        if blob is None:
+            self._rows.append((None, None, *columns))
+            return
+        size = len(blob)
+        self._rows.append((self._next, size, *columns))
+        self._blobs.append(blob)
+        self._next += size
+
+    def write(self, connection: sqlite3.Connection, statement: str) -> None:
+        if self._rows:
+            rows, blobs = encode(self._rows).decode(), b"".join(self._blobs)
+            connection.execute(SQL[statement], {"rows": rows, "blobs": blobs})
+
+
+class Batch:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._names = Names()
+        self._blank: set[tuple[int, EventId]] = set()
+        self._blanks: list[tuple[int, EventId, int]] = []
+        self._applications = Rows()
+        self._users = Rows()
+        self._conversations = Rows()
+        self._members = Rows()
+        self._log = Rows()
+        self._receipts = Rows()
+
+    def look_up(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        """Fetch what deciding on the entries will need."""
+        ledger = self._ledger
+        ledger.learn(connection, {name for entry in entries for name in entry.conversations})
+        claims = [claim for entry in entries for claim in entry.claims]
+        if claims:
+            self._look_up_names(connection, "conversation_names", Profile, claims)
+            self._look_up_names(connection, "user_names", User, claims)
+        targets = [
+            (ledger.streams[entry.conversation_id].number, blank.event_id)
+            for entry in entries
+            for blank in entry.blanks
+            if entry.conversation_id in ledger.streams
+        ]
+        if targets:
+            (text,) = connection.execute(SQL["blanks"], (encode(targets).decode(),)).fetchone()
+            self._blank = _BLANKS.decode(text)
+
+    def _look_up_names(
+        self, connection: sqlite3.Connection, query: str, kind: Named, claims: list[Claim]
+    ) -> None:
+        asked = [claim[1:] for claim in claims if claim.kind is kind]
+        if asked:
+            (text,) = connection.execute(SQL[query], (encode(asked).decode(),)).fetchone()
+            for holder, application_id, name in _NAMES.decode(text):
+                self._names.give(Claim(kind, holder, application_id, name))
+
+    def add(self, entry: Entry) -> Outcome:
+        """Accept the entry, or say why not."""
+        streams = self._ledger.streams
+        for name in entry.conversations:
+            if name not in streams and name not in entry.born:
+                return Conflict(f"there is no conversation {name}")
+        if entry.conversation_id is not None:
+            stream = streams.get(entry.conversation_id)
+            head = stream.head if stream else 0
+            if head != entry.expected:
+                return Conflict(f"{entry.conversation_id} is at {head}, not at {entry.expected}")
+            if entry.blanks and not self._can_blank(entry, stream):
+                return Conflict(f"{entry.conversation_id}: the event is blank already")
+        if entry.claims and not self._names.take(entry.claims):
+            return NameTaken("the name is taken")
+        return self._accept(entry)
+
+    def _can_blank(self, entry: Entry, stream: Stream | None) -> bool:
+        number = stream.number if stream else 0
+        newest = entry.expected + len(entry.events)
+        targets = {(number, blank.event_id) for blank in entry.blanks}
+        return (
+            len(targets) == len(entry.blanks)
+            and all(1 <= event_id <= newest for _, event_id in targets)
+            and targets.isdisjoint(self._blank)
+        )
+
+    def _accept(self, entry: Entry) -> Position:
+        ledger = self._ledger
+        application = ledger.applications.get(entry.application_id)
+        if application is None:
+            application = ledger.add_application(entry.application_id)
+            self._applications.add(None, application, entry.application_id, 0)
+        for name in entry.born:
+            if name not in ledger.streams:
+                ledger.add_conversation(name)
+        for event, record in zip(entry.events, entry.records, strict=True):
+            ledger.position += 1
+            number = None
+            if event.conversation_id is not None:
+                stream = ledger.streams[event.conversation_id]
+                number = stream.number
+                if event.id is not None:
+                    stream.head = event.id
+            self._log.add(record, ledger.position, application, number, event.id, event.type)
+        for row, blob in entry.rows:
+            self._change(entry.conversation_id, application, row, blob)
+        return Position(ledger.position)
+
+    def _change(
+        self, where: ConversationId | None, application: int, row: Row, blob: bytes | None
+    ) -> None:
+        match row:
+            case Profile():
+                number = self._number(row.id)
+                self._conversations.add(
+                    blob, number, row.id, application, row.name, row.state,
+                    place(row.created_at, number), sort_key(row), row.expires_at,
+                )  # fmt: skip
+            case Member():
+                conversation = self._number(row.conversation_id)
+                self._members.add(blob, row.id, conversation, row.user_id, row.state)
+            case Receipt(event_id, kind, member_id, at):
+                self._receipts.add(None, self._number(where), event_id, kind, member_id, at)
+            case Blank(event_id, at):
+                self._blank.add((self._number(where), event_id))
+                self._blanks.append((self._number(where), event_id, at))
+            case User():
+                self._users.add(blob, row.id, application, row.name, row.destroyed_at)
+            case Application():
+                self._applications.add(blob, application, row.id, row.created_at)
+            case Removal(application_id):
+                self._applications.add(None, application, application_id, 0)
+            case _:
+                assert_never(row)
+
+    def _number(self, conversation_id: ConversationId | None) -> int:
+        # append_entry has refused receipts and blanks that are of no conversation.
+        assert conversation_id is not None
+        return self._ledger.streams[conversation_id].number
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Send the accepted rows to the store, in an order in which each finds what it names."""
+        self._applications.write(connection, "put_applications")
+        self._users.write(connection, "put_users")
+        self._conversations.write(connection, "put_conversations")
+        self._members.write(connection, "put_members")
+        self._log.write(connection, "put_log")
+        self._receipts.write(connection, "put_receipts")
+        if self._blanks:
+            targets = encode(self._blanks).decode()
+            (text,) = connection.execute(SQL["records"], (targets,)).fetchone()
+            blanked = Rows()
+            for position, at, record in records.decode(text):
+                blanked.add(blank_record(record), position, at)
+            blanked.write(connection, "put_blanks")

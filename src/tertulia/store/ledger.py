@@ -1,0 +1,54 @@
+"""What the writer remembers of the store from batch to batch, so that it need not ask.
+
+It is right as long as every write goes through it; after a failed transaction it is thrown away.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import islice
+
+import msgspec
+from msgspec import Struct
+
+from tertulia.model.ids import ApplicationId, ConversationId
+from tertulia.store.queries import SQL
+from tertulia.store.rows import encode
+
+STREAMS_MAX = 20_000
+"""Conversations remembered: about 5 MB."""
+
+_LEDGER = msgspec.json.Decoder(tuple[int, int, dict[ApplicationId, int]])
+_STREAMS = msgspec.json.Decoder(list[tuple[ConversationId, int, int]])
+
+
+class Stream(Struct):
+    number: int
+    head: int
+    """The newest event's number."""
+
+
+class Ledger:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        (text,) = connection.execute(SQL["ledger"]).fetchone()
+        self.position, self._conversation, self.applications = _LEDGER.decode(text)
+        self.streams: dict[ConversationId, Stream] = {}
+
+    def learn(self, connection: sqlite3.Connection, wanted: Iterable[ConversationId]) -> None:
+        """Know those of the conversations that exist. Nothing is forgotten until the next call."""
+        if len(self.streams) > STREAMS_MAX:
+            for oldest in list(islice(self.streams, STREAMS_MAX // 2)):
+                del self.streams[oldest]
+        unknown = [conversation for conversation in wanted if conversation not in self.streams]
+        if unknown:
+            (text,) = connection.execute(SQL["streams"], (encode(unknown).decode(),)).fetchone()
+            for conversation, number, head in _STREAMS.decode(text):
+                self.streams[conversation] = Stream(number, head)
+
+    def add_application(self, application_id: ApplicationId) -> int:
+        number = self.applications[application_id] = len(self.applications) + 1
+        return number
+
+    def add_conversation(self, conversation_id: ConversationId) -> Stream:
+        self._conversation += 1
+        stream = self.streams[conversation_id] = Stream(self._conversation, 0)
+        return stream

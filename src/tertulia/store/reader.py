@@ -1,0 +1,51 @@
+"""Threads that read, a connection each: a page that comes from the disk never holds the loop."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
+from typing import TypeVar
+
+from msgspec.json import Decoder
+
+from tertulia.model.errors import Unavailable
+
+T = TypeVar("T")
+Parameter = str | int | bytes | None
+
+
+class Reader:
+    """Runs statements that answer with one row of JSON text (queries.sql)."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, threads: int = 3) -> None:
+        self._connect = connect
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store-reader")
+        self._local = local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def read(
+        self, sql: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter] | None = None
+    ) -> T:
+        """The decoded answer, or Unavailable."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._read, sql, decoder, parameters or {})
+
+    def _read(self, sql: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter]) -> T:
+        try:
+            (text,) = self._connection().execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable("the store cannot read") from error
+        return decoder.decode(text)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            self._connections.append(connection)
+        return connection
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._pool.shutdown)
+        for connection in self._connections:
+            connection.close()

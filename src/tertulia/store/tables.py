@@ -1,0 +1,134 @@
+"""The memory adapter's state, and the one way to change it."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from tertulia.model.errors import Unavailable
+from tertulia.model.event import Blank, Event, Receipt
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, UserId
+from tertulia.model.state import Application, Member, Profile, User
+from tertulia.ports import Append, Conflict, NameTaken
+from tertulia.store.guards import Names, Removal, Row, check_append, claim_of
+
+_BLANK_BODY = b"{}"
+
+
+class Tables:
+    """Rows beside the log come with their number: the order of arrival."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        self.log: list[Event] = []
+        """By position, of which the first is 1."""
+        self.streams: dict[ConversationId, list[Position]] = {}
+        self.conversations: dict[ConversationId, tuple[int, Profile]] = {}
+        self.members: dict[ConversationId, dict[MemberId, tuple[int, Member]]] = {}
+        self.users: dict[UserId, tuple[int, User]] = {}
+        self.applications: dict[ApplicationId, Application] = {}
+        self._names = Names()
+        self._members = 0
+
+    def event(self, conversation_id: ConversationId, number: int) -> Event | None:
+        stream = self.streams.get(conversation_id, [])
+        return self.log[stream[number - 1] - 1] if 1 <= number <= len(stream) else None
+
+    def append(self, append: Append) -> Position:
+        """Store, or raise Conflict, NameTaken or Unavailable."""
+        check_append(append)
+        self._check_store()
+        self._check_streams(append)
+        self._check_blanks(append)
+        self._take_names(append.changes)
+        for change in append.changes:
+            if isinstance(change, Profile):
+                self.streams.setdefault(change.id, [])
+        for event in append.events:
+            position = Position(len(self.log) + 1)
+            self.log.append(replace(event, position=position))
+            if event.id is not None and event.conversation_id is not None:
+                self.streams[event.conversation_id].append(position)
+        for change in append.changes:
+            match change:
+                case Receipt() | Blank():
+                    self._touch(append.conversation_id, change)
+                case _:
+                    self._put(change)
+        return Position(len(self.log))
+
+    def put(self, row: User | Application | Removal) -> None:
+        """Store, or raise NameTaken or Unavailable."""
+        self._check_store()
+        self._take_names([row])
+        self._put(row)
+
+    def _check_store(self) -> None:
+        if self.failing:
+            raise Unavailable("the store was told to fail")
+
+    def _take_names(self, rows: Sequence[Row]) -> None:
+        if not self._names.take([claim_of(row) for row in rows if isinstance(row, Profile | User)]):
+            raise NameTaken("the name is taken")
+
+    def _check_streams(self, append: Append) -> None:
+        known = {change.id for change in append.changes if isinstance(change, Profile)}
+        named = {event.conversation_id for event in append.events} | {append.conversation_id}
+        named |= {change.conversation_id for change in append.changes if isinstance(change, Member)}
+        for name in named - known - {None}:
+            if name not in self.streams:
+                raise Conflict(f"there is no conversation {name}")
+        if append.conversation_id is not None:
+            head = len(self.streams.get(append.conversation_id, ()))
+            if head != append.expected:
+                raise Conflict(f"{append.conversation_id} is at {head}, not at {append.expected}")
+
+    def _check_blanks(self, append: Append) -> None:
+        free = {event.id for event in append.events}
+        for change in append.changes:
+            if isinstance(change, Blank) and append.conversation_id is not None:
+                event = self.event(append.conversation_id, change.event_id)
+                if event is not None and event.deleted_at is None:
+                    free.add(change.event_id)
+        for change in append.changes:
+            if isinstance(change, Blank):
+                if change.event_id not in free:
+                    raise Conflict(f"event {change.event_id} is blank already")
+                free.remove(change.event_id)
+
+    def _put(self, row: Profile | Member | User | Application | Removal) -> None:
+        match row:
+            case Profile():
+                number, _ = self.conversations.get(row.id, (len(self.conversations) + 1, row))
+                self.conversations[row.id] = (number, row)
+            case Member():
+                members = self.members.setdefault(row.conversation_id, {})
+                self._members += 1
+                number, _ = members.get(row.id, (self._members, row))
+                members[row.id] = (number, row)
+            case User():
+                number, _ = self.users.get(row.id, (len(self.users) + 1, row))
+                self.users[row.id] = (number, row)
+            case Application():
+                self.applications[row.id] = row
+            case Removal(application_id):
+                self.applications.pop(application_id, None)
+            case _:
+                assert_never(row)
+
+    def _touch(self, conversation_id: ConversationId | None, change: Receipt | Blank) -> None:
+        event = None
+        if conversation_id is not None:
+            event = self.event(conversation_id, change.event_id)
+        if event is None:
+            return
+        match change:
+            case Receipt(_, kind, member_id, at):
+                reports = (event.state or {}).get(kind, {})
+                state = {**(event.state or {}), kind: {member_id: at, **reports}}
+                event = replace(event, state=state)
+            case Blank(_, at):
+                event = replace(event, body=_BLANK_BODY, became=None, deleted_at=at)
+            case _:
+                assert_never(change)
+        self.log[event.position - 1] = event

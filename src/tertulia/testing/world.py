@@ -1,0 +1,186 @@
+"""An in-memory Tertulia for tests: the real services and pipeline, countable ids, a still clock."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tertulia.app.compose import Hub, Outside, Store
+from tertulia.devkit import RsaSmith
+from tertulia.model.event import Event
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, UserId
+from tertulia.model.instant import Instant
+from tertulia.model.state import Application
+from tertulia.protocols.http1 import Request, Response
+from tertulia.protocols.jwt import load_private_key, mint
+from tertulia.settings import Settings
+from tertulia.store.memory import MemoryStore
+from tertulia.testing.replay import check_replay
+from tertulia.web.rest.webhooks import (
+    AttemptQuery,
+    AttemptResource,
+    DeadLetterQuery,
+    DeadLetterResource,
+    ReplayDraft,
+    ReplayResource,
+)
+
+EPOCH = Instant(1_777_885_200_000)
+"""2026-05-04T09:00:00Z, a Monday morning."""
+
+
+class StillClock:
+    """A clock that moves when told to, and one millisecond with every look."""
+
+    def __init__(self) -> None:
+        self.time = EPOCH
+
+    def now(self) -> Instant:
+        self.time = Instant(self.time + 1)
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time = Instant(self.time + int(seconds * 1000))
+
+    def monotonic(self) -> float:
+        return self.time / 1000
+
+
+class CountedIds:
+    """`CON-1`, `MEM-1` …: ids that a test can foresee."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def _next(self, kind: str) -> int:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        return self._counts[kind]
+
+    def conversation(self) -> ConversationId:
+        return ConversationId(f"CON-{self._next('CON')}")
+
+    def member(self) -> MemberId:
+        return MemberId(f"MEM-{self._next('MEM')}")
+
+    def user(self) -> UserId:
+        return UserId(f"USR-{self._next('USR')}")
+
+    def application(self) -> ApplicationId:
+        return ApplicationId(f"application-{self._next('application')}")
+
+    def bare(self) -> str:
+        return f"bare-{self._next('bare')}"
+
+
+class Announcements(list[Event]):
+    """Keeps what was announced to live followers."""
+
+    def announce(self, event: Event) -> None:
+        self.append(event)
+
+
+class QuietDesk:
+    """A webhook desk without a dispatcher behind it."""
+
+    async def attempts(
+        self, application_id: ApplicationId, query: AttemptQuery
+    ) -> list[AttemptResource]:
+        return []
+
+    async def dead_letters(
+        self, application_id: ApplicationId, query: DeadLetterQuery
+    ) -> list[DeadLetterResource]:
+        return []
+
+    async def request_replay(
+        self, application_id: ApplicationId, draft: ReplayDraft
+    ) -> ReplayResource:
+        return ReplayResource(1, "waiting", "2026-05-04T09:00:00.000Z", 0, 0)
+
+    async def replay(self, application_id: ApplicationId, replay_id: int) -> ReplayResource | None:
+        return None
+
+
+class Healthy:
+    def unready(self) -> list[str]:
+        return []
+
+    async def metrics(self) -> str:
+        return ""
+
+
+class Answer:
+    """A response with its JSON read."""
+
+    def __init__(self, response: Response) -> None:
+        self.status = response.status
+        self.headers = dict(response.headers)
+        self.raw = response.body
+        self.json: Any = msgspec.json.decode(response.body) if response.body else None
+
+
+class World:
+    """One application on an in-memory Tertulia. Make it with `World.open()` on a running loop."""
+
+    def __init__(self, store: Store, settings: Settings, keys: tuple[str, str]) -> None:
+        self.clock = StillClock()
+        self.ids = CountedIds()
+        self.announced = Announcements()
+        self.store = store
+        self.settings = settings
+        outside = Outside(
+            store=store, clock=self.clock, ids=self.ids, announcer=self.announced,
+            desk=QuietDesk(), health=Healthy(), smith=RsaSmith(), monotonic=self.clock.monotonic,
+        )  # fmt: skip
+        self.hub = Hub(outside, settings)
+        private_key, public_key = keys
+        self._private_key = load_private_key(private_key)
+        self.application = Application(
+            id=self.ids.application(), name="test", public_key=public_key, created_at=EPOCH
+        )
+        self._token_count = 0
+
+    @classmethod
+    async def open(
+        cls, *, keys: tuple[str, str], store: Store | None = None, settings: Settings | None = None
+    ) -> "World":
+        world = cls(store or MemoryStore(), settings or Settings(), keys)
+        await world.store.put_application(world.application)
+        return world
+
+    def token(self, user_name: str | None = None, **claims: Any) -> str:
+        """A fresh token of the application, or of one of its users."""
+        self._token_count += 1
+        now = self.clock.time // 1000
+        told = {
+            "application_id": self.application.id, "iat": now, "exp": now + 900,
+            "jti": f"jti-{self._token_count}", **claims,
+        }  # fmt: skip
+        if user_name is not None:
+            told["sub"] = user_name
+        return mint(self._private_key, told)
+
+    async def call(
+        self, method: str, target: str, body: Any = None, *, user: str | None = None,
+        token: str | None = None, headers: dict[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
+        """Send a request through the whole pipeline, as the application or as a user."""
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        path, _, query = target.partition("?")
+        known = {
+            "host": "tertulia.test", "authorization": f"Bearer {token or self.token(user)}",
+            "content-type": "application/json", **(headers or {}),
+        }  # fmt: skip
+        request = Request(
+            method=method, target=target, path=path, query=query,
+            headers={name: value for name, value in known.items() if value},
+            body=raw if body is not None else b"",
+        )  # fmt: skip
+        return Answer(await self.hub.api.answer(request, "https"))
+
+    async def check_replay(self) -> None:
+        await check_replay(self.store, self.store)
+
+
+def with_limits(settings: Settings, **limits: int) -> Settings:
+    return replace(settings, limits=replace(settings.limits, **limits))

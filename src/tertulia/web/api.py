@@ -1,0 +1,148 @@
+"""The pipeline of a request: route, token, rate, decoding, handler; and errors to problems.
+
+The order is the order of cost and of blame: what is not there is told before who may see it, and
+nothing of the body is read for somebody who may not send it.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import msgspec
+from msgspec.structs import replace
+
+from tertulia.model.actor import Actor
+from tertulia.model.errors import (
+    InvalidToken,
+    NotAcceptable,
+    Rejected,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from tertulia.model.validation import convert, decode_with
+from tertulia.ports import Clock, Directory
+from tertulia.protocols.http1 import Request, Response
+from tertulia.web.access import Access, Identity
+from tertulia.web.answers import CORS, PREFLIGHT
+from tertulia.web.problems import problem
+from tertulia.web.rates import Rates
+from tertulia.web.repeats import Repeats
+from tertulia.web.routing import Call, Guard, Route, Router
+
+QUERY_MAX = 50
+"""Parameters of one request."""
+
+
+class Api:
+    """Answers requests: give `answer` to a server."""
+
+    def __init__(
+        self, *, router: Router, access: Access, rates: Rates, repeats: Repeats[Response],
+        directory: Directory, clock: Clock, monotonic: Callable[[], float], public_url: str,
+    ) -> None:  # fmt: skip
+        self._router = router
+        self._access = access
+        self._rates = rates
+        self._repeats = repeats
+        self._directory = directory
+        self._clock = clock
+        self._monotonic = monotonic
+        self._public_url = public_url.rstrip("/")
+        self._decoders = {
+            route.body: msgspec.json.Decoder(route.body)
+            for route in router.routes
+            if route.body is not None
+        }
+
+    async def answer(self, request: Request, scheme: str) -> Response:
+        if request.method == "OPTIONS":
+            return PREFLIGHT
+        try:
+            return await self._answer(request, scheme)
+        except (Rejected, Unavailable) as error:
+            told = problem(error, uuid4().hex)
+            return replace(told, headers=(*told.headers, *CORS))
+
+    async def _answer(self, request: Request, scheme: str) -> Response:
+        route, params = self._router.match(request.method, request.path)
+        origin = self._public_url or f"{scheme}://{request.headers.get('host', 'localhost')}"
+        call = Call(request, origin, params)
+        if route.edition is not None:
+            call.edition = route.edition
+            call.base = f"{origin}/{route.edition.value}"
+        elif route.path.startswith("/v2/"):
+            call.base = f"{origin}/v2"
+        if route.handler is None:
+            raise LookupError(f"{route.operation} has no handler")
+        if route.guard is Guard.APPLICATION:
+            return await self._as_application(route, call, route.handler)
+        if route.guard is Guard.ACCOUNT:
+            self._access.account(request.headers.get("authorization"))
+        self._decode(route, call)
+        return await route.handler(call)
+
+    async def _as_application(
+        self, route: Route, call: Call, handler: Callable[[Call], Awaitable[Response]]
+    ) -> Response:
+        request = call.request
+        now = self._clock.now()
+        identity = await self._access.identify(request.headers.get("authorization"), now)
+        identity.require(request.method, request.path)
+        self._rates.spend(identity.application.id, self._monotonic())
+        call.application = identity.application
+        call.actor = await self._actor(identity)
+        if request.method == "POST" and identity.user_name is None:
+            key = self._repeats.key(identity, request)
+            return await self._repeats.once(
+                key, self._monotonic(), lambda: self._handled(route, call, handler)
+            )
+        return await self._handled(route, call, handler)
+
+    async def _handled(
+        self, route: Route, call: Call, handler: Callable[[Call], Awaitable[Response]]
+    ) -> Response:
+        self._decode(route, call)
+        return await handler(call)
+
+    async def _actor(self, identity: Identity) -> Actor:
+        application_id = identity.application.id
+        if identity.user_name is None:
+            return Actor(application_id)
+        user = await self._directory.user_named(application_id, identity.user_name)
+        if user is None:
+            raise InvalidToken("The user of this token does not exist.")
+        return Actor(application_id, user.id)
+
+    def _decode(self, route: Route, call: Call) -> None:
+        request = call.request
+        _check_accept(request.headers.get("accept", ""))
+        if request.query or route.query is not None:
+            call.given = _parse_query(request.query)
+            if route.query is not None:
+                call.query = convert(call.given, route.query, strict=False)
+        if route.body is not None:
+            call.body = self._body(route, request)
+
+    def _body(self, route: Route, request: Request) -> object:
+        raw = request.body
+        if raw:
+            content_type = request.headers.get("content-type", "application/json")
+            if "json" not in content_type.lower():
+                raise UnsupportedMediaType()
+        # COMPAT: the Python SDK creates with defaults by sending no body at all
+        return decode_with(self._decoders[route.body], raw or b"{}")
+
+
+def _parse_query(text: str) -> dict[str, str]:
+    try:
+        return dict(
+            parse_qsl(text, keep_blank_values=True, max_num_fields=QUERY_MAX, errors="strict")
+        )
+    except ValueError:
+        raise ValidationFailed.of("query", "must be a valid query string") from None
+
+
+def _check_accept(accept: str) -> None:
+    if accept and not ("*/*" in accept or "json" in accept or "application/*" in accept):
+        raise NotAcceptable()

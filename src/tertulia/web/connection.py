@@ -1,0 +1,282 @@
+"""One HTTP/1.1 connection: requests in order, one at a time, each answered before the next.
+
+One task a connection lives as long as its transport. Whatever happens to the connection sets a
+field and wakes the task, and only the task writes. Time passes in `expire`, which the server's
+sweep calls; there are no timers here.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import cast
+
+from msgspec import Struct
+
+from tertulia.protocols.http1 import CONTINUE, HttpError, Limits, Request, Response, encode
+from tertulia.protocols.http1_parser import Parser
+from tertulia.web.problems import internal_error, protocol_problem
+
+Handle = Callable[[Request, str], Awaitable[Response]]
+"""Answers a request; the second argument is the scheme of the listener, `http` or `https`."""
+
+_log = logging.getLogger(__name__)
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds, to the second or so of the sweep."""
+
+    receive: float = 15.0
+    """From the first byte of a request to its last; then 408."""
+    idle: float = 75.0
+    """Between requests; then the connection is closed without a word."""
+    write: float = 30.0
+    """That a peer may take nothing of what is to be written; then the connection is cut."""
+    linger: float = 2.0
+    """Listening to a refused peer, so that the refusal is not lost to a reset (RFC 9112 9.6)."""
+
+
+class Front:
+    """What the connections of a server share."""
+
+    def __init__(
+        self,
+        handle: Handle,
+        limits: Limits,
+        timeouts: Timeouts,
+        *,
+        connections_max: int,
+        pipeline: int,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        instance: Callable[[], str],
+    ) -> None:
+        self.handle = handle
+        self.limits = limits
+        self.timeouts = timeouts
+        self.connections_max = connections_max
+        self.pipeline = pipeline
+        self.now = now
+        self.instance = instance
+        self.connections: set[Connection] = set()
+        self.responses = [0, 0, 0, 0, 0, 0]
+        """How many, by the first digit of their status."""
+        self.is_draining = False
+        self._wall = wall
+        self._second = -1
+        self._date = b""
+
+    def date(self) -> bytes:
+        second = int(self._wall())
+        if second != self._second:
+            self._second = second
+            self._date = formatdate(second, usegmt=True).encode("ascii")
+        return self._date
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, front: Front, scheme: str) -> None:
+        self._front = front
+        self._scheme = scheme
+        self._parser: Parser
+        self._queue: deque[Request] = deque()
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None] | None = None
+        self._wakes: asyncio.Future[None] | None = None
+        self._error: HttpError | None = None
+        self._is_busy = self._is_paused = self._has_eof = self._is_lost = False
+        self._began_at = 0.0
+        """When the request that is coming in began."""
+        self._idle_since = front.now()
+        self._stuck_since: float | None = None
+        self._ending_since: float | None = None
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """Ends when the connection has. None when it was refused."""
+        return self._task
+
+    def wake(self) -> None:
+        """Have the task look again."""
+        if self._wakes is not None and not self._wakes.done():
+            self._wakes.set_result(None)
+
+    def abort(self) -> None:
+        """Cut the connection and whatever it is doing."""
+        self._transport.abort()
+        if self._task is not None:
+            self._task.cancel()
+
+    def expire(self, now: float) -> None:
+        """End what has lasted too long."""
+        timeouts = self._front.timeouts
+        if self._ending_since is not None:
+            patience = timeouts.linger if self._error else timeouts.write
+            if now - self._ending_since >= patience:
+                self._transport.abort()
+        elif self._stuck_since is not None:
+            if now - self._stuck_since >= timeouts.write:
+                self._transport.abort()
+        elif self._is_busy or self._queue:
+            pass
+        elif self._parser.is_inside:
+            if now - self._began_at >= timeouts.receive:
+                self._error = HttpError(408, "The request took too long to arrive.")
+                self.wake()
+        elif now - self._idle_since >= timeouts.idle:
+            self._close()
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast: the loop's transports act as asyncio.Transport without inheriting from it.
+        self._transport = cast(asyncio.Transport, transport)
+        front = self._front
+        if front.is_draining or len(front.connections) >= front.connections_max:
+            self._send(_problem(HttpError(503, "There are too many connections."), front))
+            self._close()
+            return
+        peer = transport.get_extra_info("peername")
+        self._parser = Parser(front.limits, peer=peer[0] if peer else "")
+        front.connections.add(self)
+        self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending_since is None:
+            self._read(data)
+            self.wake()
+
+    def eof_received(self) -> bool:
+        """A peer that only closed its sending side still gets its answers; TLS cannot do that."""
+        self._has_eof = True
+        self.wake()
+        return self._scheme == "http" and self._ending_since is None
+
+    def pause_writing(self) -> None:
+        self._stuck_since = self._front.now()
+
+    def resume_writing(self) -> None:
+        self._stuck_since = None
+        self.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
+        self.wake()
+
+    # What the task does.
+
+    async def _serve(self) -> None:
+        try:
+            while (request := await self._next()) is not None:
+                if not await self._answer(request):
+                    self._error = None
+                    break
+            self._end()
+            while not self._is_lost:
+                await self._changed()
+        finally:
+            self._front.connections.discard(self)
+            self._transport.abort()
+
+    async def _next(self) -> Request | None:
+        """Wait for a request, and for the peer to have taken the last answer. None: that is all."""
+        while not self._is_lost:
+            if self._stuck_since is None:
+                if not self._queue and self._is_paused:
+                    self._read_held()
+                if self._queue:
+                    return self._queue.popleft()
+                if self._is_finished():
+                    return None
+                if self._parser.expecting:
+                    self._parser.expecting = False
+                    self._transport.write(CONTINUE)
+                self._idle_since = self._front.now()
+            await self._changed()
+        return None
+
+    def _is_finished(self) -> bool:
+        parser = self._parser
+        self._error = self._error or parser.error
+        if self._error is not None or parser.is_over or self._has_eof:
+            return True
+        return self._ending_since is not None or (self._front.is_draining and not parser.is_inside)
+
+    async def _changed(self) -> None:
+        self._wakes = asyncio.get_running_loop().create_future()
+        await self._wakes
+        self._wakes = None
+
+    async def _answer(self, request: Request) -> bool:
+        """Whether the connection goes on.
+
+        The request is carried out to its end even when the peer goes away meanwhile: its effect
+        may be durable already.
+        """
+        front = self._front
+        self._is_busy = True
+        try:
+            response = await front.handle(request, self._scheme)
+            return self._send(response, request)
+        except Exception:  # The supervisor of requests: a bug ends its request, nothing else.
+            instance = front.instance()
+            _log.exception(
+                "action=request_failed method=%s path=%s instance=%s",
+                request.method, request.path, instance,
+            )  # fmt: skip
+            return self._send(internal_error(instance), request)
+        finally:
+            self._is_busy = False
+
+    def _send(self, response: Response, request: Request | None = None) -> bool:
+        """Write an answer, the last when there is no request. Whether the connection goes on."""
+        front = self._front
+        goes_on = request is not None and request.keep_alive
+        if goes_on and front.is_draining and not self._queue and not self._parser.held:
+            goes_on = False
+        is_head = request is not None and request.method == "HEAD"
+        data = encode(response, keep_alive=goes_on, date=front.date(), head=is_head)
+        front.responses[response.status // 100] += 1
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        return goes_on
+
+    def _read(self, data: bytes) -> None:
+        parser = self._parser
+        was_inside = parser.is_inside
+        requests = parser.feed(data, self._front.pipeline - len(self._queue))
+        self._queue.extend(requests)
+        if parser.is_inside and (requests or not was_inside):
+            self._began_at = self._front.now()
+        if parser.held and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _read_held(self) -> None:
+        self._read(b"")
+        if not self._parser.held and not self._is_lost:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _end(self) -> None:
+        """Close; after an error say why, and let the peer read it before the connection goes."""
+        if self._is_lost or self._ending_since is not None:
+            return
+        if self._error is None:
+            self._close()
+            return
+        self._send(_problem(self._error, self._front))
+        self._ending_since = self._front.now()
+        if self._has_eof:
+            self._transport.close()
+        elif self._scheme == "http":
+            self._transport.write_eof()
+
+    def _close(self) -> None:
+        self._ending_since = self._front.now()
+        self._transport.close()
+
+
+def _problem(error: HttpError, front: Front) -> Response:
+    return protocol_problem(error, front.instance())

@@ -1,0 +1,58 @@
+"""Rate limits: a token bucket for each application."""
+
+from collections import OrderedDict
+
+from tertulia.model.errors import TooManyRequests
+from tertulia.model.ids import ApplicationId
+
+BUCKETS_MAX = 10_000
+"""Applications remembered; the one that was longest silent is forgotten, so its bucket is full."""
+
+
+class Bucket:
+    """Holds at most `burst` requests and gains `rate` a second."""
+
+    __slots__ = ("_at", "_burst", "_level", "_rate")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._level = burst
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Take one request out: 0.0, or the seconds until there will be one to take."""
+        if now > self._at:
+            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+            self._at = now
+        if self._level >= 1:
+            self._level -= 1
+            return 0.0
+        return (1 - self._level) / self._rate
+
+
+class Rates:
+    """`rate` is requests a second of one application; 0 sets no limit. Below 1, `burst` is 1."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = max(1.0, burst)
+        self._buckets: OrderedDict[ApplicationId, Bucket] = OrderedDict()
+
+    def spend(self, application_id: ApplicationId, now: float) -> None:
+        """Count a request. `now` is monotonic seconds.
+
+        Raises:
+            TooManyRequests: with the seconds after which to try again.
+        """
+        if not self._rate:
+            return
+        bucket = self._buckets.get(application_id)
+        if bucket is None:
+            bucket = self._buckets[application_id] = Bucket(self._rate, self._burst, now)
+            if len(self._buckets) > BUCKETS_MAX:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(application_id)
+        if wait := bucket.take(now):
+            raise TooManyRequests(retry_after=wait)

@@ -1,0 +1,135 @@
+"""Conversations, and the conversations of a user (wire-api 1.2-1.6)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tertulia.model.conversation import ConversationDraft
+from tertulia.model.errors import UserNotFound, ValidationFailed
+from tertulia.model.ids import ConversationId, UserId
+from tertulia.model.instant import Instant, parse_date
+from tertulia.model.state import MemberState
+from tertulia.ports import ConversationFilter, ListedConversation, Page
+from tertulia.protocols.http1 import Response
+from tertulia.services.conversations import Conversations
+from tertulia.services.users import Users
+from tertulia.web import answers, shapes
+from tertulia.web.paging import PageQuery, cut, links, page_of
+from tertulia.web.routing import EDITIONS, Call, route
+
+PATH = "/conversations/{conversation_id}"
+
+
+class ConversationQuery(PageQuery, frozen=True):
+    date_start: str = ""
+    date_end: str = ""
+    name: str = ""
+
+
+class UserConversationQuery(PageQuery, frozen=True):
+    state: Annotated[str, Meta(pattern="^(?i:invited|joined|left|)$")] = ""
+    order_by: Annotated[str, Meta(pattern="^(?:created|custom_sort_key|)$")] = "created"
+    include_custom_data: bool = True
+    date_start: str = ""
+
+
+def read_date(name: str, text: str) -> Instant | None:
+    if not text:
+        return None
+    date = parse_date(text)
+    if date is None:
+        raise ValidationFailed.of(name, "must be a valid ISO 8601 date")
+    return date
+
+
+class ConversationResource:
+    def __init__(self, conversations: Conversations, users: Users) -> None:
+        self._conversations = conversations
+        self._users = users
+
+    @route("POST", "/conversations", editions=EDITIONS, body=ConversationDraft,
+           answers={201: shapes.Conversation})  # fmt: skip
+    async def create_conversation(self, call: Call) -> Response:
+        """Create a conversation"""
+        made = await self._conversations.create(call.body, call.actor)
+        found = ListedConversation((), made.profile, made.sequence)
+        return answers.json(201, shapes.conversation(found, call.base))
+
+    @route("GET", "/conversations", editions=EDITIONS, query=ConversationQuery,
+           answers={200: shapes.ConversationPage})  # fmt: skip
+    async def list_conversations(self, call: Call) -> Response:
+        """List the conversations of the application, or those of the token's user"""
+        query: ConversationQuery = call.query
+        where = ConversationFilter(
+            call.actor.application_id, name=query.name or None, user_id=call.actor.user_id,
+            created_after=read_date("date_start", query.date_start),
+            created_before=read_date("date_end", query.date_end),
+        )  # fmt: skip
+        page = page_of(query, "conversations", tuple[int])
+        return await self._page(call, where, page, f"{call.base}/conversations")
+
+    @route("GET", PATH, editions=EDITIONS, answers={200: shapes.Conversation})
+    async def get_conversation(self, call: Call) -> Response:
+        """Retrieve a conversation"""
+        return await self._shown(call)
+
+    @route("PUT", PATH, editions=EDITIONS, body=ConversationDraft,
+           answers={200: shapes.Conversation})  # fmt: skip
+    @route("PATCH", PATH, editions=EDITIONS, body=ConversationDraft,
+           answers={200: shapes.Conversation})  # fmt: skip
+    async def update_conversation(self, call: Call) -> Response:
+        """Update a conversation"""
+        await self._conversations.update(_id(call), call.body, call.actor)
+        return await self._shown(call)
+
+    @route("DELETE", PATH, editions=EDITIONS, answers={204: None})
+    async def delete_conversation(self, call: Call) -> Response:
+        """Delete a conversation"""
+        await self._conversations.delete(_id(call), call.actor)
+        return answers.nothing()
+
+    @route("GET", "/users/{user_id}/conversations", editions=EDITIONS,
+           query=UserConversationQuery, answers={200: shapes.ConversationPage})  # fmt: skip
+    async def list_user_conversations(self, call: Call) -> Response:
+        """List the conversations that a user is or was a member of"""
+        query: UserConversationQuery = call.query
+        user = await self._users.find(call.params["user_id"], call.actor.application_id)
+        if not call.actor.is_system and call.actor.user_id != user.id:
+            raise UserNotFound()
+        by_key = query.order_by == "custom_sort_key"
+        where = ConversationFilter(
+            call.actor.application_id, user_id=UserId(user.id), by_sort_key=by_key,
+            created_after=read_date("date_start", query.date_start),
+            state=MemberState(query.state.upper()) if query.state else None,
+        )  # fmt: skip
+        key = tuple[str, int] if by_key else tuple[int]
+        page = page_of(query, "conversations-by-key" if by_key else "conversations", key)
+        return await self._page(call, where, page, f"{call.base}/users/{user.id}/conversations")
+
+    async def _shown(self, call: Call) -> Response:
+        found = await self._conversations.get(_id(call), call.actor)
+        return answers.json(200, shapes.conversation(found, call.base))
+
+    async def _page(self, call: Call, where: ConversationFilter, page: Page, url: str) -> Response:
+        name = "conversations-by-key" if where.by_sort_key else "conversations"
+        found = await self._conversations.list(where, page)
+        piece = cut(found, page, name, lambda item: item.key)
+        items = [shapes.conversation(item, call.base) for item in piece.items]
+        if not getattr(call.query, "include_custom_data", True):
+            items = [_without_custom_data(item) for item in items]
+        return answers.json(200, {
+            "page_size": call.query.page_size, "_embedded": {"conversations": items},
+            "_links": links(url, call.given, call.query, piece),
+        })  # fmt: skip
+
+
+def _id(call: Call) -> ConversationId:
+    return ConversationId(call.params["conversation_id"])
+
+
+def _without_custom_data(item: shapes.Conversation) -> shapes.Conversation:
+    if item.properties is None:
+        return item
+    properties = msgspec.structs.replace(item.properties, custom_data=None)
+    return msgspec.structs.replace(item, properties=properties)

@@ -1,0 +1,156 @@
+"""Events of a conversation: send, read, list, delete (wire-api 2)."""
+
+from typing import Literal
+
+from msgspec import Raw, Struct, field
+
+from tertulia.model.errors import ValidationFailed
+from tertulia.model.event import Event
+from tertulia.model.events.registry import Creator
+from tertulia.model.ids import ConversationId, EventId, MemberId
+from tertulia.model.posting import EventDraft
+from tertulia.ports import EventQuery, Listed, Page
+from tertulia.protocols.http1 import Response
+from tertulia.services.events import Events
+from tertulia.web import answers, shapes
+from tertulia.web.paging import PageQuery, cut, links, page_of, required_number
+from tertulia.web.routing import Call, Edition, route
+
+PATH = "/conversations/{conversation_id}/events"
+ONE = PATH + "/{event_id}"
+
+TYPES_MAX = 5
+"""Items of an `event_type` filter (wire-api 1.4)."""
+
+CHAT_EVENTS = (
+    "custom:*", "event:delete", "member:invited", "member:joined", "member:left", "message",
+)  # fmt: skip
+"""COMPAT: the filter group ChatEvents; another type makes the client SDK's parser loop
+(wire-clients 5.3)."""
+
+
+class EventPageQuery(PageQuery, frozen=True):
+    start_id: str = ""
+    end_id: str = ""
+    event_type: str = ""
+    exclude_deleted_events: bool = False
+    filter_group_type: str = ""
+    filter_group_version: str = ""
+
+
+class DeleteQuery(Struct, frozen=True):
+    from_: str = field(default="", name="from")
+
+
+class _Shown(Listed, frozen=True):
+    event: Event
+
+
+class EventResource:
+    def __init__(self, events: Events, v1_embedded: Literal["auto", "array", "object"]) -> None:
+        self._events = events
+        self._v1_embedded = v1_embedded
+
+    @route("POST", PATH, editions=(Edition.V1,), body=EventDraft,
+           answers={201: shapes.EventResource})  # fmt: skip
+    async def create_event(self, call: Call) -> Response:
+        """Send an event into a conversation"""
+        return await self._create(call, Creator.REST)
+
+    @route("POST", PATH, editions=(Edition.V03,), body=EventDraft,
+           answers={201: shapes.EventResource})  # fmt: skip
+    async def create_any_event(self, call: Call) -> Response:
+        """Send an event into a conversation, of the older types too"""
+        return await self._create(call, Creator.REST | Creator.REST_LEGACY)
+
+    @route("GET", PATH, editions=(Edition.V1,), query=EventPageQuery,
+           answers={200: shapes.EventPageV1 | shapes.EventPage})  # fmt: skip
+    async def list_events(self, call: Call) -> Response:
+        """List the events of a conversation"""
+        return await self._list(call, as_array=self._wants_array(call))
+
+    @route("GET", PATH, editions=(Edition.V03,), query=EventPageQuery,
+           answers={200: shapes.EventPage})  # fmt: skip
+    async def list_embedded_events(self, call: Call) -> Response:
+        """List the events of a conversation"""
+        return await self._list(call, as_array=False)
+
+    @route("GET", ONE, editions=(Edition.V1, Edition.V03), answers={200: shapes.EventResource})
+    async def get_event(self, call: Call) -> Response:
+        """Retrieve an event"""
+        found = await self._events.get(_conversation(call), _number(call), call.actor)
+        return answers.raw_json(200, shapes.event(found, call.base))
+
+    @route("DELETE", ONE, editions=(Edition.V1, Edition.V03), query=DeleteQuery,
+           answers={204: None})  # fmt: skip
+    async def delete_event(self, call: Call) -> Response:
+        """Delete an event: its content goes, its place stays"""
+        sender = MemberId(call.query.from_) if call.query.from_ else None
+        await self._events.delete(_conversation(call), _number(call), call.actor, sender=sender)
+        return answers.nothing()
+
+    async def _create(self, call: Call, creator: Creator) -> Response:
+        event = await self._events.create(_conversation(call), call.body, call.actor, creator)
+        return answers.raw_json(201, shapes.event(event, call.base))
+
+    async def _list(self, call: Call, *, as_array: bool) -> Response:
+        page = page_of(call.query, "events", tuple[int])
+        query = _event_query(call.query, page)
+        found = await self._events.list(_conversation(call), query, call.actor)
+        if page.before is not None:
+            found.reverse()
+        items = [_Shown((event.id or 0,), event) for event in found]
+        piece = cut(items, page, "events", lambda item: item.key)
+        shown = [item.event for item in piece.items]
+        url = f"{call.base}/conversations/{_conversation(call)}/events"
+        embedded: Raw = shapes.events_embedded(shown, call.base, as_array=as_array)
+        return answers.json(200, {
+            "page_size": call.query.page_size, "_embedded": embedded,
+            "_links": links(url, call.given, call.query, piece),
+        })  # fmt: skip
+
+    def _wants_array(self, call: Call) -> bool:
+        """COMPAT: on /v1 the Java SDK (8.9.1 and later) reads an object, all others the array."""
+        if self._v1_embedded == "auto":
+            return not call.request.headers.get("user-agent", "").startswith("vonage-java-sdk/")
+        return self._v1_embedded == "array"
+
+
+def _event_query(query: EventPageQuery, page: Page) -> EventQuery:
+    """Bounds are inclusive for a caller, exclusive inside; a cursor narrows them."""
+    after = required_number("start_id", query.start_id) - 1 if query.start_id else 0
+    before = required_number("end_id", query.end_id) + 1 if query.end_id else None
+    descending = query.descending
+    if page.after is not None:
+        after, before = _narrowed(after, before, int(page.after[0]), upward=not descending)
+    elif page.before is not None:
+        after, before = _narrowed(after, before, int(page.before[0]), upward=descending)
+        descending = not descending  # nearest to the cursor first; the caller turns them round
+    return EventQuery(
+        after=max(after, 0), before=before, types=_types(query), descending=descending,
+        exclude_deleted=query.exclude_deleted_events, limit=page.limit,
+    )  # fmt: skip
+
+
+def _narrowed(after: int, before: int | None, key: int, *, upward: bool) -> tuple[int, int | None]:
+    if upward:
+        return max(after, key), before
+    return after, key if before is None else min(before, key)
+
+
+def _types(query: EventPageQuery) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in query.event_type.split(",") if part.strip())
+    if len(named) > TYPES_MAX:
+        raise ValidationFailed.of("event_type", f"must contain at most {TYPES_MAX} types")
+    if query.filter_group_type != "ChatEvents":
+        return named
+    chat = [name for name in named if name in CHAT_EVENTS or name.startswith("custom:")]
+    return tuple(chat) if named else CHAT_EVENTS
+
+
+def _conversation(call: Call) -> ConversationId:
+    return ConversationId(call.params["conversation_id"])
+
+
+def _number(call: Call) -> EventId:
+    return EventId(required_number("event_id", call.params["event_id"]))

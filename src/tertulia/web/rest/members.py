@@ -1,0 +1,92 @@
+"""Members of a conversation (wire-api 3)."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from tertulia.model.ids import ConversationId, MemberId
+from tertulia.model.membership import MemberChange, MemberDraft
+from tertulia.model.state import MemberState, Reason
+from tertulia.protocols.http1 import Response
+from tertulia.services.members import Members
+from tertulia.web import answers, shapes
+from tertulia.web.paging import PageQuery, cut, links, page_of
+from tertulia.web.routing import EDITIONS, Call, route
+
+PATH = "/conversations/{conversation_id}/members"
+ONE = PATH + "/{member_id}"
+
+
+class LeaveQuery(Struct, frozen=True):
+    """COMPAT: older clients leave by DELETE, with the body's members in the query."""
+
+    from_: str = field(default="", name="from")
+    reason_code: Annotated[str, Meta(max_length=200)] = ""
+    reason_text: Annotated[str, Meta(max_length=200)] = ""
+
+
+class MemberResource:
+    def __init__(self, members: Members) -> None:
+        self._members = members
+
+    @route("POST", PATH, editions=EDITIONS, body=MemberDraft, answers={201: shapes.MemberResource})
+    async def create_member(self, call: Call) -> Response:
+        """Invite a user to a conversation, or let it join"""
+        member, user = await self._members.create(_conversation(call), call.body, call.actor)
+        return answers.json(201, shapes.member(member, user, call.base))
+
+    @route("GET", PATH, editions=EDITIONS, query=PageQuery, answers={200: shapes.MemberPage})
+    async def list_members(self, call: Call) -> Response:
+        """List the members of a conversation"""
+        page = page_of(call.query, "members", tuple[int])
+        found = await self._members.list(_conversation(call), page, call.actor)
+        piece = cut(found, page, "members", lambda item: item.key)
+        items = [shapes.member(item.member, item.user, call.base) for item in piece.items]
+        url = f"{call.base}/conversations/{_conversation(call)}/members"
+        return answers.json(200, {
+            "page_size": call.query.page_size, "_embedded": {"members": items},
+            "_links": links(url, call.given, call.query, piece),
+        })  # fmt: skip
+
+    @route("GET", PATH + "/me", editions=EDITIONS, answers={200: shapes.MemberResource})
+    async def get_own_member(self, call: Call) -> Response:
+        """Retrieve the membership of the token's user"""
+        found = await self._members.me(_conversation(call), call.actor)
+        return answers.json(200, shapes.member(found.member, found.user, call.base))
+
+    @route("GET", ONE, editions=EDITIONS, answers={200: shapes.MemberResource})
+    async def get_member(self, call: Call) -> Response:
+        """Retrieve a member"""
+        found = await self._members.get(_conversation(call), _member(call), call.actor)
+        return answers.json(200, shapes.member(found.member, found.user, call.base))
+
+    @route("PATCH", ONE, editions=EDITIONS, body=MemberChange,
+           answers={200: shapes.MemberResource})  # fmt: skip
+    @route("PUT", ONE, editions=EDITIONS, body=MemberChange,
+           answers={200: shapes.MemberResource})  # fmt: skip
+    async def update_member(self, call: Call) -> Response:
+        """Let an invited member join, or a member leave"""
+        member, user = await self._members.change(
+            _conversation(call), _member(call), call.body, call.actor
+        )
+        return answers.json(200, shapes.member(member, user, call.base))
+
+    @route("DELETE", ONE, editions=EDITIONS, query=LeaveQuery, answers={204: None})
+    async def delete_member(self, call: Call) -> Response:
+        """Remove a member from a conversation"""
+        query: LeaveQuery = call.query
+        reason = Reason(query.reason_code or None, query.reason_text or None)
+        request = MemberChange(
+            state=MemberState.LEFT, from_=MemberId(query.from_) if query.from_ else None,
+            reason=None if reason == Reason() else reason,
+        )  # fmt: skip
+        await self._members.change(_conversation(call), _member(call), request, call.actor)
+        return answers.nothing()
+
+
+def _conversation(call: Call) -> ConversationId:
+    return ConversationId(call.params["conversation_id"])
+
+
+def _member(call: Call) -> MemberId:
+    return MemberId(call.params["member_id"])

@@ -1,0 +1,191 @@
+"""Routes: what may be asked, of what type it is, and what is answered.
+
+A handler is declared with `@route`; the pipeline (api.py) and the API description (openapi.py)
+read the same declaration, so they cannot differ.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct
+
+from tertulia.model.actor import Actor
+from tertulia.model.errors import MethodNotAllowed, NotFound
+from tertulia.model.state import Application
+from tertulia.protocols.http1 import Request, Response
+
+
+class Edition(StrEnum):
+    """A generation of the compatible API: the first part of the path."""
+
+    V1 = "v1"
+    V03 = "v0.3"
+
+
+EDITIONS = (Edition.V1, Edition.V03)
+
+
+class Guard(StrEnum):
+    """What a caller has to show."""
+
+    APPLICATION = "bearer"
+    """A token of an application, maybe of one of its users."""
+    ACCOUNT = "basic"
+    """The account's key and secret."""
+    OPEN = "open"
+
+
+class Call:
+    """One request on its way through the pipeline; a handler finds everything decoded in it."""
+
+    __slots__ = ("actor", "application", "base", "body", "edition", "given", "origin", "params",
+                 "query", "request")  # fmt: skip
+
+    def __init__(self, request: Request, origin: str, params: dict[str, str]) -> None:
+        self.request = request
+        self.origin = origin
+        """`https://host:port`, as the caller addressed us."""
+        self.params = params
+        self.edition = Edition.V1
+        self.base = origin
+        """Start of the links: origin and edition."""
+        self.given: Mapping[str, str] = {}
+        """The query as it came."""
+        self.query: Any = None
+        self.body: Any = None
+        self.actor: Actor = None  # type: ignore[assignment]  # set before a guarded handler runs
+        self.application: Application = None  # type: ignore[assignment]  # likewise
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+class Route(Struct, frozen=True):
+    method: str
+    path: str
+    """With its prefix; `{name}` stands for one segment."""
+    operation: str
+    summary: str
+    guard: Guard
+    edition: Edition | None
+    query: Any
+    body: Any
+    answers: dict[int, Any]
+    """Status → type of the JSON, None without a body."""
+    handler: Handler | None = None
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Segments, with `*` for each parameter."""
+        return tuple("*" if part.startswith("{") else part for part in self.path.split("/"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+
+H = TypeVar("H", bound=Callable[..., Awaitable[Response]])
+_MARK = "__routes__"
+
+
+def route(
+    method: str,
+    path: str,
+    *,
+    answers: dict[int, Any],
+    query: Any = None,
+    body: Any = None,
+    editions: tuple[Edition, ...] = (),
+    guard: Guard = Guard.APPLICATION,
+) -> Callable[[H], H]:
+    """Declare the decorated method as the handler of a path, in each of `editions`."""
+
+    def mark(handler: H) -> H:
+        routes = handler.__dict__.setdefault(_MARK, [])
+        operation = "".join(word.capitalize() for word in handler.__name__.split("_"))
+        for edition in editions or (None,):
+            prefix = f"/{edition.value}" if edition else ""
+            suffix = edition.name.capitalize() if edition else ""
+            routes.append(
+                Route(
+                    method=method, path=prefix + path, edition=edition, guard=guard, query=query,
+                    body=body, answers=answers, operation=operation + suffix,
+                    summary=(handler.__doc__ or "").partition("\n")[0],
+                )
+            )  # fmt: skip
+        return handler
+
+    return mark
+
+
+def declared(resource: type) -> Iterator[Route]:
+    """The routes of a resource class, in order of declaration, without handlers."""
+    for member in vars(resource).values():
+        yield from getattr(member, _MARK, ())
+
+
+def bound(resource: object) -> Iterator[Route]:
+    """The routes of a resource, with its methods as handlers."""
+    for name, member in vars(type(resource)).items():
+        for found in getattr(member, _MARK, ()):
+            yield msgspec.structs.replace(found, handler=getattr(resource, name))
+
+
+class _Node:
+    __slots__ = ("any", "children", "routes")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.any: _Node | None = None
+        self.routes: dict[str, Route] = {}
+
+
+class Router:
+    """A tree of path segments. Literal segments win over parameters."""
+
+    def __init__(self, routes: Iterator[Route]) -> None:
+        self._root = _Node()
+        self.routes: list[Route] = []
+        for added in routes:
+            self._add(added)
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Raises NotFound or MethodNotAllowed. HEAD is answered where GET is.
+
+        COMPAT: a trailing slash is harmless (wire-api 1.1).
+        """
+        segments = path.split("/")
+        if len(segments) > 2 and not segments[-1]:
+            segments.pop()
+        values: list[str] = []
+        node = self._root
+        for segment in segments:
+            child = node.children.get(segment)
+            if child is None:
+                child = node.any
+                if child is None or not segment:
+                    raise NotFound()
+                values.append(unquote(segment) if "%" in segment else segment)
+            node = child
+        if not node.routes:
+            raise NotFound()
+        found = node.routes.get("GET" if method == "HEAD" else method)
+        if found is None:
+            raise MethodNotAllowed(f"Allowed here: {', '.join(sorted(node.routes))}.")
+        return found, dict(zip(found.names, values, strict=True))
+
+    def _add(self, added: Route) -> None:
+        node = self._root
+        for segment in added.shape:
+            if segment == "*":
+                node.any = node.any or _Node()
+                node = node.any
+            else:
+                node = node.children.setdefault(segment, _Node())
+        if added.method in node.routes:
+            raise ValueError(f"{added.method} {added.path} is declared twice")
+        node.routes[added.method] = added
+        self.routes.append(added)

@@ -24,7 +24,7 @@ def skipped(part: str, measured: str, reason: Exception) -> Row:
 
 
 def failed(part: str, measured: str, reason: Exception) -> Row:
-    """The last line of the reason is the telling one of a traceback; all of it is in the details."""
+    """Of a traceback the last line tells; the details have all of it."""
     last = str(reason).strip().splitlines()[-1]
     return Row(part, measured, f"failed: {last[:120]}", failed=True, details={"why": str(reason)})
 

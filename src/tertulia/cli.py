@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import logging
 import os
+import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -55,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         ("_dispatcher", _dispatcher, None),
     ):
         command = _command(commands, name, run, sentence)
-        command.set_defaults(dev=name == "dev")
+        if name == "dev":
+            command.set_defaults(dev=True)
         for flag in FLAGS:
             kind = int if flag.endswith("port") else str
             command.add_argument(f"--{flag.replace('_', '-')}", type=kind, metavar="X")
@@ -88,34 +91,46 @@ def _command(commands: Any, name: str, run: Any, sentence: str | None) -> argpar
     known = {"help": sentence} if sentence else {}
     command: argparse.ArgumentParser = commands.add_parser(name, description=sentence, **known)
     command.add_argument("--config", type=Path, help="settings file (TOML)")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, dev=False)
     return command
 
 
 def _settings(given: argparse.Namespace) -> Settings:
-    flags = {FLAGS[name]: getattr(given, name, None) for name in FLAGS}
-    settings = load(file=given.config, environment=os.environ, flags=flags)
-    return devkit.ensure_account(settings)
+    overrides = {
+        setting: value
+        for name, setting in FLAGS.items()
+        if (value := getattr(given, name, None)) is not None
+    }
+    settings = load(file=given.config, environment=os.environ, overrides=overrides)
+    return devkit.development_settings(settings) if given.dev else devkit.with_account(settings)
 
 
 def _serve(given: argparse.Namespace) -> int:
     settings = _settings(given)
     _log_to_stderr(settings)
-    said = False
+    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    listening = _dev_listening(settings) if given.dev else _say_port
+    return asyncio.run(supervise(_arguments(given), listening))
+
+
+def _say_port(where: Listening) -> None:
+    print(f"Tertulia serves on port {where.http_port}", flush=True)
+
+
+def _dev_listening(settings: Settings) -> Callable[[Listening], None]:
+    """Makes the development identity; then writes and shows where the hub serves."""
+    development = devkit.prepare(settings)
 
     def listening(where: Listening) -> None:
-        nonlocal said
-        document = devkit.dev_document(
-            settings, http_port=where.http_port, https_port=where.https_port or 0, pid=os.getpid()
+        ports = devkit.Ports(
+            where.http_port, where.https_port or 0, settings.sip.port, settings.rtc.port
         )
-        if given.dev:
-            devkit.write_dev_document(settings, document)
-        if not said:
-            said = True
-            print(devkit.screen(document, settings.data.path) if given.dev
-                  else f"Tertulia serves {document.api_url}", flush=True)  # fmt: skip
+        document = devkit.dev_document(development, ports, pid=os.getpid())
+        devkit.write_document(document, settings.data.path)
+        token = f"tertulia token --data {shlex.quote(str(settings.data.path))}"
+        print(devkit.start_screen(document, token_command=token), flush=True)
 
-    return asyncio.run(supervise(_arguments(given), listening))
+    return listening
 
 
 def _arguments(given: argparse.Namespace) -> list[str]:
@@ -139,8 +154,6 @@ def _hub(given: argparse.Namespace) -> int:
 def _dispatcher(given: argparse.Namespace) -> int:
     settings = _settings(given)
     _log_to_stderr(settings)
-    if given.dev:
-        settings = devkit.for_development(settings)
     uvloop.run(dispatching.dispatch(settings, Ends(link=given.link, lifeline=given.lifeline)))
     return 0
 

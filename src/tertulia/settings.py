@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.inspect import Metadata, StructType, type_info
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 PREFIX = "TERTULIA_"
 LEVEL = "__"
@@ -44,9 +44,9 @@ def _port(description: str) -> Meta:
 class Data(Struct, frozen=True):
     """Where everything is kept."""
 
-    dir: Annotated[str, _text("Folder of the database, keys and certificates; made if missing.")] = (
-        ".tertulia"
-    )
+    dir: Annotated[
+        str, _text("Folder of the database, keys and certificates; made if missing.")
+    ] = ".tertulia"
 
     @property
     def path(self) -> Path:
@@ -168,7 +168,7 @@ class Wire(Struct, frozen=True):
 
     v1_events: Annotated[
         Literal["auto", "array", "object"],
-        _text("Form of _embedded in the /v1 list of events; auto follows the client."),
+        _text("_embedded in the /v1 list of events: array, object, or auto to suit the client."),
     ] = "auto"
 
 
@@ -176,7 +176,8 @@ class Log(Struct, frozen=True):
     """What is written to standard error."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], _text("The least that is written.")
+        Literal["debug", "info", "warning", "error"],
+        _text("The least that is written: debug, info, warning or error."),
     ] = "info"
     json: Annotated[bool, _text("One JSON object a line instead of text.")] = False
 
@@ -229,7 +230,9 @@ def load(
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Settings:
-    """Settings from all sources, the later ones stronger. `overrides` is by `group.key`.
+    """Settings from all sources, the later ones stronger.
+
+    `overrides` is by `group.key`; None stands for a flag that was not given.
 
     Raises:
         SettingsError: a name is unknown, a value wrong, or the file not there or not TOML.
@@ -238,11 +241,11 @@ def load(
     for each in (
         *(_from_file(file) if file is not None else ()),
         *_from_environment(environment or {}),
-        *(_Given(name, value, "command line") for name, value in (overrides or {}).items()),
+        *_from_command_line(overrides or {}),
     ):
         group, _, key = each.name.partition(".")
         given[group][key] = _converted(each)
-    return Settings(**{group: _made(group, values) for group, values in given.items()})
+    return replace(Settings(), **{group: _made(group, each) for group, each in given.items()})
 
 
 def _from_file(file: Path) -> Iterator[_Given]:
@@ -266,21 +269,28 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
             yield _Given(name, value, variable)
 
 
+def _from_command_line(overrides: Mapping[str, object]) -> Iterator[_Given]:
+    for name, value in overrides.items():
+        if value is not None:
+            yield _Given(name, value, "command line")
+
+
 def _converted(given: _Given) -> Any:
     group, _, key = given.name.partition(".")
-    types = {field.name: field.type for field in fields(GROUPS[group])} if group in GROUPS else {}
-    if key not in types:
+    if group not in GROUPS or key not in GROUPS[group].__struct_fields__:
         raise SettingsError(f"{given.source}: there is no setting {given.name}")
     value = given.value
+    type_ = next(field.type for field in fields(GROUPS[group]) if field.name == key)
     default = getattr(GROUPS[group](), key)
     if isinstance(default, tuple) and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     # Only the file has types of its own; elsewhere everything is text.
     strict = not isinstance(given.value, str)
     try:
-        return msgspec.convert(value, types[key], strict=strict)
+        return msgspec.convert(value, type_, strict=strict)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{given.source}: {given.name}: {error}") from None
+        meant = next(text for name, text, _ in _described(GROUPS[group]) if name == key)
+        raise SettingsError(f"{given.source}: {given.name}: {error}. {meant}") from None
 
 
 def _made(group: str, values: dict[str, Any]) -> Struct:

@@ -64,7 +64,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
             [sys.executable, "-m", "tertulia", "dev", "--data", str(data), *ports],
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=data,
         )
     try:
         yield _when_ready(process, data)

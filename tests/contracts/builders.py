@@ -10,7 +10,6 @@ from tertulia.model.instant import Instant
 from tertulia.model.state import (
     Application,
     Channel,
-    Conversation,
     ConversationState,
     Member,
     MemberState,
@@ -103,7 +102,3 @@ def append(
     """An append of so many events behind number `expected`."""
     made = [event(of, expected + 1 + index, type=type) for index in range(events)]
     return Append(of.application_id, of.id, EventId(expected), made, changes)
-
-
-def conversation(of: Profile, *members: Member, sequence: int = 0) -> Conversation:
-    return Conversation(of, {each.id: each for each in members}, EventId(sequence))

@@ -148,6 +148,13 @@ class Receiver:
         self.seen: list[Receipt] = []
         self.under_way = 0
         self.most_under_way = 0
+        self._came = asyncio.Event()
+
+    async def has_seen(self, calls: int) -> None:
+        """Wait for so many calls."""
+        while len(self.seen) < calls:
+            self._came.clear()
+            await self._came.wait()
 
     async def send(self, call: Call) -> Answer:
         self.under_way += 1
@@ -168,6 +175,7 @@ class Receiver:
                 isinstance(answer, Response) and answer.status == 200,
             )
         )
+        self._came.set()
         return answer
 
     def accepted(self, url: str | None = None) -> list[Receipt]:

@@ -74,7 +74,7 @@ CREATE INDEX conversations_by_sort_key ON conversations (application, sort_key)
 CREATE INDEX conversations_by_expiry ON conversations (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX members_by_conversation ON members (conversation);
 CREATE INDEX members_by_user ON members (user_id, place);
-CREATE UNIQUE INDEX log_by_stream ON log (stream, id) WHERE id IS NOT NULL;
+CREATE INDEX log_by_stream ON log (stream, id, type) WHERE id IS NOT NULL;
 CREATE INDEX log_by_application ON log (application);
 COMMIT;
 PRAGMA user_version = 1;

@@ -43,7 +43,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     store.on_append(link.wake)
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
-        await _ensure_application(hub, settings, clock)
+        await _ensure_application(hub, settings)
     server = Server(
         hub.api.answer, Limits(body=settings.http.body_limit),
         connections_max=settings.http.max_connections,
@@ -73,14 +73,15 @@ async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening
         context = devkit.server_ssl_context(Path(http.certificate), Path(http.certificate_key))
         https_port = await server.listen(http.host, http.https_port, ssl=context)
     elif dev:
-        context = devkit.server_ssl_context(*devkit.ensure_certificate(settings))
+        tls = devkit.ensure_certificate(settings.data.path, http.host, now=SystemClock().now())
+        context = devkit.server_ssl_context(tls.certificate, tls.key)
         https_port = await server.listen(http.host, http.https_port, ssl=context)
     return Listening(os.getpid(), port, https_port)
 
 
-async def _ensure_application(hub: Hub, settings: Settings, clock: SystemClock) -> None:
+async def _ensure_application(hub: Hub, settings: Settings) -> None:
     """The development application is there, with the keys on disk and the webhooks asked for."""
-    wanted = devkit.development_application(settings, clock.now())
+    wanted = devkit.development_application(settings)
     known = await hub.directory.application(wanted.id)
     if known is not None:
         wanted = devkit.renewed(known, wanted)

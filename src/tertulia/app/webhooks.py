@@ -42,7 +42,7 @@ def run_webhooks(settings: Settings, asked: WebhookDirections, say: Callable[[st
 
 
 def _look(reader: JournalReader, settings: Settings, asked: WebhookDirections) -> list[Any]:
-    application_id = ApplicationId(asked.application or devkit.application_id(settings))
+    application_id = ApplicationId(asked.application or _development(settings))
     conversation_id = ConversationId(asked.conversation) if asked.conversation else None
     position = Position(asked.position) if asked.position else None
     if asked.what == "attempts":
@@ -58,3 +58,7 @@ def _look(reader: JournalReader, settings: Settings, asked: WebhookDirections) -
         last=last,
     )  # fmt: skip
     return [made]
+
+
+def _development(settings: Settings) -> str:
+    return devkit.development_application(settings).id

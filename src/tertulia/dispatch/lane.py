@@ -56,9 +56,8 @@ async def missed_events(
     assert lane.held is not None
     after, seen = lane.held.after, Position(0)
     while seen < lane.missed:
-        bound = lane.missed
         page = await _page(lane.name, log, after, settings)
-        if not page and bound == lane.missed:
+        if not page:
             return
         for event in page:
             if event.position > lane.missed:

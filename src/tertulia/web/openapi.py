@@ -72,12 +72,19 @@ def openapi(routes: Iterable[Route], server: str) -> dict[str, Any]:
 def _types(routes: list[Route]) -> list[Any]:
     found: dict[Any, None] = {Problem: None}
     for route in routes:
-        for used in (route.body, *route.answers.values()):
-            if used is not None:
-                found[used] = None
         if route.body is EventDraft:
             found.update({event_type.body: None for event_type in all_types()})
+        else:
+            found.update(dict.fromkeys(_alternatives(route.body)))
+        for answer in route.answers.values():
+            found.update(dict.fromkeys(_alternatives(answer)))
     return list(found)
+
+
+def _alternatives(declared: Any) -> tuple[Any, ...]:
+    if declared is None:
+        return ()
+    return declared if isinstance(declared, tuple) else (declared,)
 
 
 def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
@@ -123,7 +130,9 @@ def _responses(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     for status, shape in route.answers.items():
         found[str(status)] = {"description": "Done."}
         if shape is not None:
-            content = {"application/json": {"schema": schemas[shape]}}
+            forms = [schemas[form] for form in _alternatives(shape)]
+            schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
+            content = {"application/json": {"schema": schema}}
             found[str(status)] = {"description": "The answer.", "content": content}
     problem = {"application/json": {"schema": schemas[Problem]}}
     for status, sentence in _ERRORS.items():

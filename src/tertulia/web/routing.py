@@ -74,7 +74,7 @@ class Route(Struct, frozen=True):
     query: Any
     body: Any
     answers: dict[int, Any]
-    """Status → type of the JSON, None without a body."""
+    """Status → type of the JSON, a tuple where it is one of several, None without a body."""
     handler: Handler | None = None
 
     @property

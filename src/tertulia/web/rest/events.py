@@ -64,7 +64,7 @@ class EventResource:
         return await self._create(call, Creator.REST | Creator.REST_LEGACY)
 
     @route("GET", PATH, editions=(Edition.V1,), query=EventPageQuery,
-           answers={200: shapes.EventPageV1 | shapes.EventPage})  # fmt: skip
+           answers={200: (shapes.EventPageV1, shapes.EventPage)})  # fmt: skip
     async def list_events(self, call: Call) -> Response:
         """List the events of a conversation"""
         return await self._list(call, as_array=self._wants_array(call))

@@ -1,0 +1,4 @@
+import pytest
+
+# The contracts are no test modules by name: say that their asserts are to explain themselves.
+pytest.register_assert_rewrite("tests.contracts.event_log", "tests.contracts.directory")

@@ -42,7 +42,7 @@ def test_a_conversation_is_created_shown_updated_and_deleted(play: Play) -> None
         gone = await world.call("GET", path)
         assert (gone.status, gone.json["code"]) == (404, "conversation:error:not-found")
         assert (await world.call("DELETE", path)).status == 404
-        log = await world.store.log.follow(Position(0))
+        log = await world.store.follow(Position(0))
         assert [event.type for event in log] == [
             "conversation:created", "conversation:updated", "conversation:deleted",
         ]  # fmt: skip
@@ -114,7 +114,7 @@ def test_bad_bodies_are_named(play: Play, body: Any, name: str) -> None:
         assert answer.json["code"] == "http:error:validation-fail"
         assert answer.json["invalid_parameters"][0]["name"] == name
         assert answer.json["description"] == answer.json["detail"]
-        assert (await world.store.log.head()) == 0
+        assert (await world.store.head()) == 0
 
     play(scenario)
 

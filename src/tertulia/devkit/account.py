@@ -16,7 +16,7 @@ def with_account(settings: Settings) -> Settings:
     What is set stands over what is kept, and is not written down.
 
     Raises:
-        SettingsError: the file is not what was written.
+        SettingsError: the file is not what was written, or cannot be.
     """
     given = {name: value for name, value in asdict(settings.account).items() if value}
     if len(given) < len(Account.__struct_fields__):
@@ -35,5 +35,5 @@ def _kept(path: Path) -> Account:
         )
         files.write(path, msgspec.json.encode(made), mode=files.SECRET)
         return made
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise SettingsError(f"{path}: {error}") from None

@@ -56,7 +56,7 @@ class _Pair(Struct, frozen=True):
 
 
 def ensure_certificate(folder: Path, host: str, *, now: Instant) -> ServerFiles:
-    """Files in `folder` of a certificate for the local names and `host`, good for a week and more."""
+    """Files in `folder` of a certificate for the local names and `host`."""
     moment = datetime.fromtimestamp(now // 1000, UTC)
     paths = ServerFiles(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     authority = _load(paths.authority, folder / "ca.key")

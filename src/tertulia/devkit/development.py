@@ -15,7 +15,7 @@ from tertulia.devkit.keys import ensure_private_key
 from tertulia.model.ids import ApplicationId
 from tertulia.model.instant import Instant
 from tertulia.model.state import Application, Capability, Webhook
-from tertulia.settings import Settings
+from tertulia.settings import Settings, SettingsError
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -41,11 +41,9 @@ def prepare(settings: Settings) -> Development:
     """Make what is missing under the data folder.
 
     Raises:
-        SettingsError, ValueError: a kept file is not what was written.
-        OSError: the folder cannot be written.
+        SettingsError: a kept file is not what was written, or cannot be.
     """
     data = settings.data.path
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Development(
         development_settings(settings),
         development_application(settings),
@@ -106,8 +104,8 @@ def _kept(path: Path) -> _Kept:
         made = _Kept(ApplicationId(str(uuid.uuid4())), _now())
         files.write(path, msgspec.json.encode(made), mode=files.PUBLIC)
         return made
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: {error}") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def _private_key(data: Path) -> Path:

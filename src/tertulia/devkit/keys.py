@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tertulia.devkit import files
 from tertulia.protocols import jwt
+from tertulia.settings import SettingsError
 
 BITS = 2048
 
@@ -38,7 +39,7 @@ def ensure_private_key(path: Path) -> str:
     """Make the private key if there is none; the public key that goes with it.
 
     Raises:
-        ValueError: the file holds something else.
+        SettingsError: the file holds something else, or cannot be written.
     """
     if not path.exists():
         private, public = RsaSmith().new_pair()
@@ -46,8 +47,8 @@ def ensure_private_key(path: Path) -> str:
         return public
     try:
         return _public_pem(jwt.load_private_key(path.read_bytes()))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def _public_pem(key: rsa.RSAPrivateKey) -> str:

@@ -6,6 +6,7 @@ is read, what a closed connection means, and when a connection may be used again
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
@@ -61,8 +62,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have the methods of asyncio's and not its class.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:

@@ -112,12 +112,12 @@ def answered_with(answer: bytes, *, close_after: bool = False) -> Answer:
 def test_the_request_on_the_wire() -> None:
     async def scenario(sender: HttpSender, url: str, server: Server) -> None:
         assert await sender.send(call(url, body=b'{"x":1}')) == Response(200, b"ok")
-        await sender.send(call(url, method="GET", body=b""))
+        await sender.send(replace(call(url, method="GET", body=b""), query="c=%7B%7D"))
         port = url.split(":")[2].split("/")[0].encode()
         assert server.requests == [
             b"POST /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:" + port
             + b'\r\nContent-Length: 7\r\nX-Test: 1\r\n\r\n{"x":1}',
-            b"GET /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:" + port + b"\r\nX-Test: 1\r\n\r\n",
+            b"GET /hook?a=b&c=%7B%7D HTTP/1.1\r\nHost: 127.0.0.1:" + port + b"\r\nX-Test: 1\r\n\r\n",
         ]  # fmt: skip
         assert server.connections == 1
 

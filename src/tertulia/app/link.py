@@ -54,6 +54,7 @@ class Link:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def send(self, datagram: bytes) -> None:
         try:
@@ -86,10 +87,12 @@ class Link:
             elif kind == _EVENT and on_event:
                 on_event(_event(_DECODER.decode(datagram[1:])))
 
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), readable)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), readable)
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def _receive(self) -> bytes:

@@ -14,6 +14,8 @@ class Call(Struct, frozen=True):
     body: bytes
     connect_timeout_ms: int
     total_timeout_ms: int
+    query: str = ""
+    """Encoded; added to the one that the URL has."""
 
 
 class Response(Struct, frozen=True):

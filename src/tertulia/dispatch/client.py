@@ -162,7 +162,10 @@ class HttpSender:
 
 
 def _request(target: Target, call: Call) -> bytes:
-    lines = f"{call.method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii")
+    path = target.path
+    if call.query:
+        path += ("&" if "?" in path else "?") + call.query
+    lines = f"{call.method} {path} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii")
     if call.method != "GET":
         lines += b"Content-Length: %d\r\n" % len(call.body)
     return lines + call.headers + b"\r\n" + call.body

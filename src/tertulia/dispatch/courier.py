@@ -68,12 +68,12 @@ class Courier:
         return attempt
 
     def _call(self, event: Event, address: Address, number: int, at: Instant) -> Call:
-        url, body = address.url, envelope(event)
+        query, body = "", envelope(event)
         if address.method == "GET":
-            url, body = with_query(url, body), b""
+            query, body = as_query(body), b""
         return Call(
-            url, address.method, self._headers(event, body, number, at), body,
-            address.connect_timeout_ms, address.total_timeout_ms,
+            address.url, address.method, self._headers(event, body, number, at), body,
+            address.connect_timeout_ms, address.total_timeout_ms, query,
         )  # fmt: skip
 
     def _headers(self, event: Event, body: bytes, number: int, at: Instant) -> bytes:
@@ -92,15 +92,14 @@ class Courier:
         )  # fmt: skip
 
 
-def with_query(url: str, body: bytes) -> str:
-    """Add an envelope's members to a URL's query."""
+def as_query(body: bytes) -> str:
+    """An envelope's members as the parameters of a query."""
     pairs = []
     for name, raw in _members(body).items():
         value = msgspec.json.decode(raw)
         if value is not None:
             pairs.append((name, value if isinstance(value, str) else bytes(raw)))
-    plain = url.partition("#")[0]
-    return f"{plain}{'&' if '?' in plain else '?'}{urlencode(pairs)}"
+    return urlencode(pairs)
 
 
 def _attempt(

@@ -41,6 +41,8 @@ class Equipment(Struct, frozen=True):
 
 
 class Feed:
+    """An application's reader, its lanes, and what runs beside them; a bug ends it as a whole."""
+
     def __init__(
         self,
         application_id: ApplicationId,

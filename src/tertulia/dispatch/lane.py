@@ -21,6 +21,8 @@ CATCH_UP_PAGE = 50
 
 
 class Lane:
+    """The state of a lane; what moves it is in feed.py."""
+
     def __init__(self, name: LaneName, held: Held | None = None) -> None:
         self.name = name
         self.queue: deque[Event] = deque()

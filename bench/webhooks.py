@@ -76,7 +76,7 @@ def _backlog(
 
 
 def _backlog_row(load: Load, tally: Tally, shares: dict[str, float]) -> Row:
-    rate = (tally.messages - 1) / max((tally.last - tally.first) / 1e9, 1e-9)
+    rate = tally.messages / ((tally.last - tally.first) / 1e9 or 1.0)
     busy = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return Row(
         "webhooks",

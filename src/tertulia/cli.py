@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import shlex
 import sys
@@ -13,24 +12,16 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-import uvloop
 
 from tertulia import __version__, devkit
-from tertulia.app import dispatching, hub
-from tertulia.app.report import Ends, Listening
+from tertulia.app.flags import add_flags, log_to_stderr, passed_on, read_settings
+from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
 from tertulia.model.events.reference import rows, table
 from tertulia.protocols.jwt import load_private_key, mint
-from tertulia.settings import Settings, SettingsError, load
+from tertulia.settings import Settings, SettingsError
 from tertulia.web.documents import write_reference
-
-FLAGS = {
-    "data": "data.dir", "host": "http.host", "http_port": "http.port",
-    "https_port": "http.https_port", "sip_port": "sip.port", "rtc_port": "rtc.port",
-    "event_url": "dev.event_url", "answer_url": "dev.answer_url",
-}  # fmt: skip
-"""Flags, and the settings that they are."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,19 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, sentence in (
         ("dev", _serve, "serve with a ready application, keys and a local certificate"),
         ("serve", _serve, "serve"),
-        ("_hub", _hub, None),
-        ("_dispatcher", _dispatcher, None),
     ):
         command = _command(commands, name, run, sentence)
         if name == "dev":
             command.set_defaults(dev=True)
-        for flag in FLAGS:
-            kind = int if flag.endswith("port") else str
-            command.add_argument(f"--{flag.replace('_', '-')}", type=kind, metavar="X")
-        if sentence is None:
-            command.add_argument("--dev", action="store_true")
-            command.add_argument("--link", type=int, required=True)
-            command.add_argument("--lifeline", type=int, required=True)
+        add_flags(command)
     token = _command(commands, "token", _token, "mint a token of the development application")
     token.add_argument("--data", help="data directory")
     token.add_argument("--sub", help="name of the user to speak for")
@@ -87,30 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, run: Any, sentence: str | None) -> argparse.ArgumentParser:
-    known = {"help": sentence} if sentence else {}
-    command: argparse.ArgumentParser = commands.add_parser(name, description=sentence, **known)
+def _command(commands: Any, name: str, run: Any, sentence: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=sentence, description=sentence
+    )
     command.add_argument("--config", type=Path, help="settings file (TOML)")
     command.set_defaults(run=run, dev=False)
     return command
 
 
-def _settings(given: argparse.Namespace) -> Settings:
-    overrides = {
-        setting: value
-        for name, setting in FLAGS.items()
-        if (value := getattr(given, name, None)) is not None
-    }
-    settings = load(file=given.config, environment=os.environ, overrides=overrides)
-    return devkit.development_settings(settings) if given.dev else devkit.with_account(settings)
-
-
 def _serve(given: argparse.Namespace) -> int:
-    settings = _settings(given)
-    _log_to_stderr(settings)
+    settings = read_settings(given)
+    log_to_stderr(settings)
     settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     listening = _dev_listening(settings) if given.dev else _say_port
-    return asyncio.run(supervise(_arguments(given), listening))
+    return asyncio.run(supervise(passed_on(given), listening))
 
 
 def _say_port(where: Listening) -> None:
@@ -133,33 +107,8 @@ def _dev_listening(settings: Settings) -> Callable[[Listening], None]:
     return listening
 
 
-def _arguments(given: argparse.Namespace) -> list[str]:
-    """The same flags, for the parts."""
-    passed = ["--dev"] if given.dev else []
-    for name in ("config", *FLAGS):
-        value = getattr(given, name)
-        if value is not None:
-            passed += [f"--{name.replace('_', '-')}", str(value)]
-    return passed
-
-
-def _hub(given: argparse.Namespace) -> int:
-    settings = _settings(given)
-    _log_to_stderr(settings)
-    ends = Ends(link=given.link, lifeline=given.lifeline)
-    uvloop.run(hub.serve(settings, ends, dev=given.dev))
-    return 0
-
-
-def _dispatcher(given: argparse.Namespace) -> int:
-    settings = _settings(given)
-    _log_to_stderr(settings)
-    uvloop.run(dispatching.dispatch(settings, Ends(link=given.link, lifeline=given.lifeline)))
-    return 0
-
-
 def _token(given: argparse.Namespace) -> int:
-    settings = _settings(given)
+    settings = read_settings(given)
     file = settings.data.path / "dev.json"
     if not file.exists():
         print(f"tertulia: {file} is not there; start `tertulia dev` first", file=sys.stderr)
@@ -185,7 +134,7 @@ def _events(given: argparse.Namespace) -> int:
 
 
 def _webhooks(given: argparse.Namespace) -> int:
-    settings = _settings(given)
+    settings = read_settings(given)
     directions = WebhookDirections(
         what=given.what, application=given.application, conversation=given.conversation,
         position=given.position, first=given.first, last=given.last, failed=given.failed,
@@ -198,10 +147,3 @@ def _docs(given: argparse.Namespace) -> int:
     repository: Path = given.repository
     write_reference(repository / "docs" / "events.md", repository / "tests" / "vectors" / "events")
     return 0
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log.level.upper(), stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )  # fmt: skip

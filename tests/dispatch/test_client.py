@@ -117,7 +117,8 @@ def test_the_request_on_the_wire() -> None:
         assert server.requests == [
             b"POST /hook?a=b HTTP/1.1\r\nHost: 127.0.0.1:" + port
             + b'\r\nContent-Length: 7\r\nX-Test: 1\r\n\r\n{"x":1}',
-            b"GET /hook?a=b&c=%7B%7D HTTP/1.1\r\nHost: 127.0.0.1:" + port + b"\r\nX-Test: 1\r\n\r\n",
+            b"GET /hook?a=b&c=%7B%7D HTTP/1.1\r\nHost: 127.0.0.1:" + port
+            + b"\r\nX-Test: 1\r\n\r\n",
         ]  # fmt: skip
         assert server.connections == 1
 

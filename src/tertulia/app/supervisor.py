@@ -33,7 +33,7 @@ class Part:
 
     def __init__(self, name: str, arguments: list[str], end: socket.socket, lifeline: int) -> None:
         self.name = name
-        self._arguments = arguments
+        self.arguments = arguments
         self._end = end
         self._lifeline = lifeline
         self._process: asyncio.subprocess.Process | None = None
@@ -72,7 +72,7 @@ class Part:
     async def _run(self, on_report: Callable[[bytes], None] | None) -> int:
         lent = (self._end.fileno(), self._lifeline)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tertulia", f"_{self.name}", *self._arguments,
+            sys.executable, "-m", "tertulia.app.part", self.name, *self.arguments,
             "--link", str(lent[0]), "--lifeline", str(lent[1]),
             pass_fds=lent, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
@@ -98,7 +98,12 @@ async def supervise(arguments: list[str], on_listening: Callable[[Listening], No
         loop.add_signal_handler(number, over.set)
 
     def heard(line: bytes) -> None:
-        on_listening(msgspec.json.decode(line, type=Listening))
+        where = msgspec.json.decode(line, type=Listening)
+        # a port that the system chose stays the same when the hub is started again
+        hub.arguments = [*arguments, "--http-port", str(where.http_port)]
+        if where.https_port is not None:
+            hub.arguments += ["--https-port", str(where.https_port)]
+        on_listening(where)
 
     async with asyncio.TaskGroup() as parts:
         parts.create_task(hub.keep(heard))

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tertulia import devkit
 from tertulia.app.chance import SystemClock
+from tertulia.devkit import development_application
 from tertulia.dispatch.reading import AttemptFilter, JournalReader
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.settings import Settings
@@ -61,4 +61,4 @@ def _look(reader: JournalReader, settings: Settings, asked: WebhookDirections) -
 
 
 def _development(settings: Settings) -> str:
-    return devkit.development_application(settings).id
+    return development_application(settings).id

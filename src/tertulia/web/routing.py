@@ -135,9 +135,11 @@ def bound(resource: object) -> Iterator[Route]:
 
 
 class _Node:
-    __slots__ = ("any", "children", "routes")
+    __slots__ = ("any", "children", "names", "routes")
 
     def __init__(self) -> None:
+        self.names: dict[str, tuple[str, ...]] = {}
+        """Of the parameters, by method: split once, not with every request."""
         self.children: dict[str, _Node] = {}
         self.any: _Node | None = None
         self.routes: dict[str, Route] = {}
@@ -175,7 +177,7 @@ class Router:
         found = node.routes.get("GET" if method == "HEAD" else method)
         if found is None:
             raise MethodNotAllowed(f"Allowed here: {', '.join(sorted(node.routes))}.")
-        return found, dict(zip(found.names, values, strict=True))
+        return found, dict(zip(node.names[found.method], values, strict=True))
 
     def _add(self, added: Route) -> None:
         node = self._root
@@ -188,4 +190,5 @@ class Router:
         if added.method in node.routes:
             raise ValueError(f"{added.method} {added.path} is declared twice")
         node.routes[added.method] = added
+        node.names[added.method] = added.names
         self.routes.append(added)

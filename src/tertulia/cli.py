@@ -14,7 +14,8 @@ from uuid import uuid4
 import msgspec
 
 from tertulia import __version__, devkit
-from tertulia.app.flags import add_flags, log_to_stderr, passed_on, read_settings
+from tertulia.app.flags import add_flags, passed_on, read_settings
+from tertulia.app.logs import log_to_stderr
 from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks

@@ -2,12 +2,13 @@
 
 import asyncio
 
+from tests.contracts.outside import AnnouncerContract, ClockContract, IdsContract
+
 from tertulia.app.chance import RandomIds, SystemClock
 from tertulia.app.link import ALIVE, Link, pair
 from tertulia.model.event import Event
 from tertulia.ports import Announcer, Clock, Ids
 from tertulia.testing.world import Announcements, CountedIds, StillClock
-from tests.contracts.outside import AnnouncerContract, ClockContract, IdsContract
 
 
 class TestSystemClock(ClockContract):

@@ -75,7 +75,7 @@ def hs256(secret: bytes) -> str:
 
 
 def test_a_token_says_who_and_until_when() -> None:
-    acl = {"paths": {"/*/users/**": {}}}
+    acl: dict[str, Any] = {"paths": {"/*/users/**": {}}}
     said = verify(token(sub="alice", acl=acl), PUBLIC, now=NOW)
     assert said == Claims("app-1", "j-1", NOW, NOW + 60_000, "alice", acl)
 

@@ -1,9 +1,7 @@
 """Flags that are settings: read by the command line, handed on to the parts."""
 
 import argparse
-import logging
 import os
-import sys
 from pathlib import Path
 
 from tertulia import devkit
@@ -43,13 +41,6 @@ def passed_on(given: argparse.Namespace) -> list[str]:
         if value is not None:
             passed += [_spelled(name), str(value)]
     return passed
-
-
-def log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log.level.upper(), stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )  # fmt: skip
 
 
 def _spelled(flag: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import uvloop
 
 from tertulia.app import dispatching, hub
-from tertulia.app.flags import add_flags, log_to_stderr, read_settings
+from tertulia.app.flags import add_flags, read_settings
+from tertulia.app.logs import log_to_stderr
 from tertulia.app.report import Ends
 
 

@@ -93,7 +93,7 @@ class Hub:
             EventResource(self.events, self._settings.wire.v1_events),
             UserResource(self.users, self.members),
             ApplicationsResource(self.applications, self._access),
-            WebhookResource(self._desk),
+            WebhookResource(self._desk, self.applications),
             SystemResource(self._health, lambda: self.router.routes),
         ):
             yield from bound(resource)

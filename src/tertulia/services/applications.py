@@ -77,6 +77,11 @@ class Applications:
         await self._directory.put_application(new)
         return new
 
+    async def set_webhook_policy(self, application_id: ApplicationId, policy: str) -> None:
+        application = await self.get(application_id)
+        changed = replace(application, webhook_policy=policy, updated_at=self._clock.now())
+        await self._directory.put_application(changed)
+
     async def delete(self, application_id: ApplicationId) -> None:
         await self.get(application_id)
         await self._directory.delete_application(application_id)

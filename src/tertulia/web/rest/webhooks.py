@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from tertulia.model.errors import Forbidden, NotFound, ValidationFailed
 from tertulia.model.ids import ApplicationId
 from tertulia.protocols.http1 import Response
+from tertulia.services.applications import Applications
 from tertulia.web import answers
 from tertulia.web.routing import Call, route
 
@@ -94,6 +95,14 @@ class DeadLetterQuery(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
 
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a conversation does when its webhook fails."""
+
+    policy: Annotated[str, Meta(pattern="^(hold|skip)$")]
+    """`hold`: wait for the failing event all the window long. `skip`: give up after `tries`."""
+    tries: Annotated[int, Meta(ge=1, le=1000)] | None = None
+
+
 class WebhookDesk(Protocol):
     """Looks into the dispatcher's journal, and leaves requests there."""
 
@@ -115,8 +124,9 @@ class WebhookDesk(Protocol):
 
 
 class WebhookResource:
-    def __init__(self, desk: WebhookDesk) -> None:
+    def __init__(self, desk: WebhookDesk, applications: Applications) -> None:
         self._desk = desk
+        self._applications = applications
 
     @route("GET", PATH + "/attempts", query=AttemptQuery, answers={200: AttemptPage})
     async def list_webhook_attempts(self, call: Call) -> Response:
@@ -150,6 +160,26 @@ class WebhookResource:
         if found is None:
             raise NotFound("There is no such replay.")
         return answers.json(200, found)
+
+    @route("GET", PATH + "/policy", answers={200: Policy})
+    async def get_webhook_policy(self, call: Call) -> Response:
+        """Show what a conversation does when its webhook fails"""
+        return await self._policy(_application(call))
+
+    @route("PUT", PATH + "/policy", body=Policy, answers={200: Policy})
+    async def set_webhook_policy(self, call: Call) -> Response:
+        """Choose what a conversation does when its webhook fails"""
+        policy: Policy = call.body
+        if (policy.policy == "skip") != (policy.tries is not None):
+            raise ValidationFailed.of("tries", "is required with skip, and only then")
+        text = policy.policy if policy.tries is None else f"skip:{policy.tries}"
+        await self._applications.set_webhook_policy(_application(call), text)
+        return await self._policy(_application(call))
+
+    async def _policy(self, application_id: ApplicationId) -> Response:
+        application = await self._applications.get(application_id)
+        policy, _, tries = application.webhook_policy.partition(":")
+        return answers.json(200, Policy(policy, int(tries) if tries else None))
 
 
 def _application(call: Call) -> ApplicationId:

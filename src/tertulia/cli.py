@@ -16,12 +16,14 @@ import msgspec
 from tertulia import __version__, devkit
 from tertulia.app.flags import add_flags, passed_on, read_settings
 from tertulia.app.logs import log_to_stderr
+from tertulia.app.occupancy import Occupied, occupy
 from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
+from tertulia.model.errors import TertuliaError
 from tertulia.model.events.reference import rows, table
 from tertulia.protocols.jwt import load_private_key, mint
-from tertulia.settings import Settings, SettingsError
+from tertulia.settings import Data, Settings, SettingsError, reference
 from tertulia.web.documents import write_reference
 
 
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)
-    except SettingsError as error:
+    except (SettingsError, Occupied, TertuliaError) as error:
         print(f"tertulia: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -84,8 +86,9 @@ def _serve(given: argparse.Namespace) -> int:
     settings = read_settings(given)
     log_to_stderr(settings)
     settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = occupy(settings.data.path)
     listening = _dev_listening(settings) if given.dev else _say_port
-    return asyncio.run(supervise(passed_on(given), listening))
+    return asyncio.run(supervise(passed_on(given), listening, lock=lock))
 
 
 def _say_port(where: Listening) -> None:
@@ -109,8 +112,7 @@ def _dev_listening(settings: Settings) -> Callable[[Listening], None]:
 
 
 def _token(given: argparse.Namespace) -> int:
-    settings = read_settings(given)
-    file = settings.data.path / "dev.json"
+    file = Path(given.data or Data().dir) / "dev.json"
     if not file.exists():
         print(f"tertulia: {file} is not there; start `tertulia dev` first", file=sys.stderr)
         return 1
@@ -147,4 +149,5 @@ def _webhooks(given: argparse.Namespace) -> int:
 def _docs(given: argparse.Namespace) -> int:
     repository: Path = given.repository
     write_reference(repository / "docs" / "events.md", repository / "tests" / "vectors" / "events")
+    (repository / "config.default.toml").write_text(reference(), encoding="utf-8")
     return 0

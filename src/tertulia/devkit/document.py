@@ -88,15 +88,10 @@ def start_screen(document: DevDocument, *, token_command: str = "tertulia token"
 
   REST            {document.api_url}
   REST, https     {document.api_url_tls}
-  Sessions        {document.ws_url}{document.ws_path}
-  SIP             {document.sip}
-  WebRTC          udp {document.rtc_port}
-  Inspector       {document.inspector_url}
 
   Application     {document.application_id}
   Private key     {document.private_key_file}
   Account key     {document.api_key}, with the secrets in dev.json beside the private key
-  Phone number    {document.application_number}
 
   Try it:
     {curl}

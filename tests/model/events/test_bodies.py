@@ -118,6 +118,11 @@ VARIANTS = [
         message("template", template={"name": "n"}, whatsapp=WHATSAPP),
     ),
     ("audio:record", {"mulitrack": True}, {"multitrack": True}),
+    (
+        "audio:record",
+        {"multi_track": True, "detect_speach": False, "beep_end": True, "record_id": "x"},
+        {"multitrack": True, "detect_speech": False, "beep_stop": True},
+    ),
     ("audio:record", {"mulitrack": True, "multitrack": False}, {"multitrack": False}),
     ("message", message("text", text="a", messenger=None), message("text", text="a")),
 ]

@@ -149,13 +149,28 @@ class AudioRecord(Body, frozen=True):
     transcription: Transcription | None = None
     recording_id: str = ""
     mulitrack: bool | None = None
-    """COMPAT: `multitrack` as the public reference spells it; never emitted (wire-api 8 #10)."""
+    """COMPAT: as the public reference spells it (wire-api 8 #10). This and the following are read
+    as the member they mean, and never emitted."""
+    multi_track: bool | None = None
+    """COMPAT: this and the following as the types of the Node SDK make a program send them."""
+    detect_speach: bool | None = None
+    beep_end: bool | None = None
+    record_id: str | None = None
+    """COMPAT: required by those types, though only this server can name a recording."""
 
     def __post_init__(self) -> None:
-        if self.mulitrack is not None:
-            if self.multitrack is None:
-                force_setattr(self, "multitrack", self.mulitrack)
-            force_setattr(self, "mulitrack", None)
+        for alias, meant in _RECORD_ALIASES.items():
+            value = getattr(self, alias)
+            if value is not None:
+                if meant is not None and getattr(self, meant) is None:
+                    force_setattr(self, meant, value)
+                force_setattr(self, alias, None)
+
+
+_RECORD_ALIASES = {
+    "mulitrack": "multitrack", "multi_track": "multitrack", "detect_speach": "detect_speech",
+    "beep_end": "beep_stop", "record_id": None,
+}  # fmt: skip
 
 
 class AsrWord(Part, frozen=True):

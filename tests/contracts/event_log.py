@@ -349,6 +349,17 @@ class EventLogContract(StoreContract):
         assert [type(result) for result in results] == [int, int, int, int, int, int, NameTaken]
 
     @scenario
+    async def test_a_deleted_conversation_takes_nothing_more(self, store: Store) -> None:
+        room = await begun(store, events=1)
+        end = replace(application_event(), type="conversation:deleted", became=deleted(room))
+        closing = Append(APP, room.id, EventId(1), [end], [deleted(room)])
+        results = await outcomes(store, closing, append(room, 1), closing)
+        assert [type(result) for result in results] == [int, Conflict, Conflict]
+        with pytest.raises(Conflict):
+            await store.append(append(room, 1))
+        assert numbers(await history(store, room)) == [1]
+
+    @scenario
     async def test_a_write_that_fails_leaves_no_trace_and_no_gap(self, store: Store) -> None:
         room, alice = await begun(store, events=2), user()
         head, late = await store.head(), profile()

@@ -13,14 +13,16 @@ _DATE = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
 def iso(instant: Instant) -> str:
-    """`2026-05-04T09:15:22.814Z`: the one spelling that every published client parses.
+    """`2026-05-04T09:15:22.814Z`: the one spelling that every published client parses."""
+    seconds, milliseconds = divmod(instant, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
 
-    Cached: under load many events share a millisecond, and formatting costs more than the look-up.
-    """
-    moment = datetime.fromtimestamp(instant // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant % 1000:03d}Z"
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Cached: formatting costs 5 µs, and under load most events share their second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_date(text: str) -> Instant | None:

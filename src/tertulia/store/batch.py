@@ -13,11 +13,11 @@ import msgspec
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Blank, Receipt
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
-from tertulia.model.state import Application, Member, Profile, User
+from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Conflict, NameTaken
 from tertulia.store.entry import Entry
 from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key
-from tertulia.store.ledger import Ledger, Stream
+from tertulia.store.ledger import CLOSED, Ledger, Stream
 from tertulia.store.queries import SQL
 from tertulia.store.rows import blank_record, encode, records
 
@@ -44,6 +44,10 @@ class Rows:
         self._rows.append((self._next, size, *columns))
         self._blobs.append(blob)
         self._next += size
+
+    @property
+    def has_any(self) -> bool:
+        return bool(self._rows)
 
     def write(self, connection: sqlite3.Connection, statement: str) -> None:
         if self._rows:
@@ -146,6 +150,8 @@ class Batch:
         match row:
             case Profile():
                 number = self._number(row.id)
+                if row.state is ConversationState.DELETED:
+                    self._ledger.streams[row.id].head = CLOSED
                 self._conversations.add(
                     blob, number, row.id, application, row.name, row.state,
                     place(row.created_at, number), sort_key(row), row.expires_at,
@@ -171,6 +177,13 @@ class Batch:
         # append_entry has refused receipts and blanks that are of no conversation.
         assert conversation_id is not None
         return self._ledger.streams[conversation_id].number
+
+    @property
+    def is_log_only(self) -> bool:
+        """Nothing but events: one statement, which is a transaction by itself."""
+        others = (self._applications, self._users, self._conversations, self._members,
+                  self._receipts)  # fmt: skip
+        return not (self._blanks or any(rows.has_any for rows in others))
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Send the accepted rows to the store, in an order in which each finds what it names."""

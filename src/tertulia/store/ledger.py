@@ -21,10 +21,13 @@ _LEDGER = msgspec.json.Decoder(tuple[int, int, dict[ApplicationId, int]])
 _STREAMS = msgspec.json.Decoder(list[tuple[ConversationId, int, int]])
 
 
+CLOSED = -1
+
+
 class Stream(Struct):
     number: int
     head: int
-    """The newest event's number."""
+    """The newest event's number; CLOSED, which no append expects, once it is deleted."""
 
 
 class Ledger:

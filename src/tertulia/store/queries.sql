@@ -168,8 +168,8 @@ SELECT '[' || (SELECT ifnull(max(position), 0) FROM log)
     || ',' || (SELECT json_group_object(id, number) FROM applications) || ']'
 
 -- page: streams
-SELECT json_array(c.id, c.number,
-    ifnull((SELECT max(id) FROM log WHERE stream = c.number AND id IS NOT NULL), 0)) AS line
+SELECT json_array(c.id, c.number, CASE c.state WHEN 'DELETED' THEN -1 ELSE
+    ifnull((SELECT max(id) FROM log WHERE stream = c.number AND id IS NOT NULL), 0) END) AS line
 FROM json_each(?1) AS j CROSS JOIN conversations AS c ON c.id = j.value
 
 -- Who holds the names that are asked for, and which names the askers hold.

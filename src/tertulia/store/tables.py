@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Blank, Event, Receipt
 from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, UserId
-from tertulia.model.state import Application, Member, Profile, User
+from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Append, Conflict, NameTaken
 from tertulia.store.guards import Names, Removal, Row, check_append, claim_of
 
@@ -79,6 +79,9 @@ class Tables:
             if name not in self.streams:
                 raise Conflict(f"there is no conversation {name}")
         if append.conversation_id is not None:
+            _, profile = self.conversations.get(append.conversation_id, (0, None))
+            if profile is not None and profile.state is ConversationState.DELETED:
+                raise Conflict(f"{append.conversation_id} is closed")
             head = len(self.streams.get(append.conversation_id, ()))
             if head != append.expected:
                 raise Conflict(f"{append.conversation_id} is at {head}, not at {append.expected}")

@@ -22,11 +22,19 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
 def main() -> None:
     options = _options()
     machine_line = machine.describe()
-    rows = [row for part in options.parts or PARTS for row in _run(part, options)]
+    rows: list[Row] = []
+    others: dict[str, float] = {}
+    for part in options.parts or PARTS:
+        foreign = machine.Others()
+        rows += _run(part, options)
+        others[part] = foreign.share()
+    disturbed = ", ".join(f"{part} {share:.0%}" for part, share in others.items())
     print(f"\n{table(rows)}\n\n{machine_line}")
+    print(f"Other processes meanwhile took, of one core: {disturbed}")
     result = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine_line,
+        "others": others,
         "rows": rows,
     }
     WORK.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.load import Shape, Target, drive
-from bench.places import ROOT, Skipped, work
+from bench.places import ROOT, WORK, Skipped, work
 from bench.processes import cpu_seconds
 from bench.product import Product, product
 from bench.rest import MESSAGE, populate
@@ -43,11 +43,12 @@ class History(Struct, frozen=True):
 
 
 def build(events: int) -> tuple[Path, History]:
-    """The data directory of a store of that many events."""
+    """The data directory of a store of that many events. One is kept; they are large."""
     place = work(f"history-{_key(events)}")
     finished = place / "history.json"
     if not finished.exists():
-        shutil.rmtree(place)
+        for older in WORK.glob("history-*"):
+            shutil.rmtree(older)
         place.mkdir()
         print(f"page: building a store of {events} events in {place}", flush=True)
         finished.write_bytes(msgspec.json.encode(_build(place, events)))
@@ -76,7 +77,7 @@ def _build(place: Path, events: int) -> History:
         targets = populate(server.rest(), CONVERSATIONS)
         once_each = Shape(1, seconds=60, most=CONVERSATIONS)
         drive(server.port, targets, once_each, place=place, token=server.token, body=MESSAGE)
-    file = _database(data)
+    file = database(data)
     inserting = time.monotonic()
     big_events = _multiply(file, targets, events)
     rows_per_second = events / (time.monotonic() - inserting)
@@ -92,7 +93,8 @@ def _build(place: Path, events: int) -> History:
     )
 
 
-def _database(data: Path) -> Path:
+def database(data: Path) -> Path:
+    """The file that holds the log."""
     for file in sorted(data.rglob("*")):
         if file.is_file() and _is_log(file):
             return file

@@ -154,7 +154,9 @@ def _rate(figures: Runs, name: str, connections: int) -> float:
 
 def _rate_row(name: str, runs: dict[int, list[Figure]]) -> Row:
     rates = (thousands(median(figure.rate for figure in runs[n])) for n in CONNECTIONS)
+    cpu = median(figure.cpu_us for figure in runs[CONNECTIONS[-1]])
     measured = f"{name}: events/s at {_list(CONNECTIONS)}"
+    measured += f" (at the last {cpu:.0f} µs of CPU each)" if cpu else ""
     details = {str(n): [msgspec.to_builtins(figure) for figure in runs[n]] for n in CONNECTIONS}
     return Row("ingest", measured, _list(rates), details=details)
 

@@ -85,6 +85,7 @@ def _command(commands: Any, name: str, run: Any, sentence: str) -> argparse.Argu
 def _serve(given: argparse.Namespace) -> int:
     settings = read_settings(given)
     log_to_stderr(settings)
+    os.umask(0o077)  # what people say is for nobody else on this machine
     settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = occupy(settings.data.path)
     listening = _dev_listening(settings) if given.dev else _say_port

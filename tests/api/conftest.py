@@ -2,14 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import pytest
 
 from tertulia.devkit import RsaSmith
+from tertulia.settings import Account, Settings
 from tertulia.testing.world import World
 
+pytest.register_assert_rewrite("tests.api.cast")
+
 Scenario = Callable[[World], Awaitable[None]]
-Play = Callable[[Scenario], None]
+
+SETTINGS = Settings(account=Account(api_key="key", api_secret="secret"))
+
+
+class Play(Protocol):
+    def __call__(self, scenario: Scenario, settings: Settings = SETTINGS) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +30,9 @@ def keys() -> tuple[str, str]:
 def play(keys: tuple[str, str]) -> Play:
     """Run a scenario on a fresh world, then fold its log from empty and compare."""
 
-    def run(scenario: Scenario) -> None:
+    def run(scenario: Scenario, settings: Settings = SETTINGS) -> None:
         async def whole() -> None:
-            world = await World.open(keys=keys)
+            world = await World.open(keys=keys, settings=settings)
             await scenario(world)
             await world.check_replay()
 

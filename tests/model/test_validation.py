@@ -7,7 +7,14 @@ import pytest
 from msgspec import Meta, Struct
 
 from tertulia.model.errors import Parameter, ValidationFailed
-from tertulia.model.validation import WEB_URI, convert, decode
+from tertulia.model.validation import (
+    NESTING_MAX,
+    NO_NUL,
+    WEB_URI,
+    check_nesting,
+    convert,
+    decode,
+)
 
 
 class Colour(StrEnum):
@@ -37,6 +44,7 @@ class Outer(Struct, forbid_unknown_fields=True):
     items: Annotated[list[Inner], Meta(min_length=1, max_length=2)] | None = None
     by_name: dict[str, Inner] | None = None
     url: Annotated[str, Meta(pattern=WEB_URI)] = "http://h"
+    title: Annotated[str, Meta(pattern=NO_NUL)] = ""
 
 
 WORDED = [
@@ -64,6 +72,7 @@ WORDED = [
     ('{"by_name":{"k":{"n":"x"}}}', "by_name.n", "must be a number"),
     ('{"url":"javascript:x"}', "url",
      "must be a valid uri with a scheme matching the http|https pattern"),
+    ('{"title":"a\\u0000b"}', "title", "must not contain a null character"),
     ('{"x":1}', "x", "is not allowed"),
     ("[]", "body", "must be an object"),
     ("", "body", "must be valid JSON"),
@@ -102,6 +111,33 @@ def test_bytes_that_are_no_text_are_no_json() -> None:
 def test_depth_is_bounded() -> None:
     with pytest.raises(ValidationFailed, match="not valid JSON"):
         decode(100_000 * "[", list[object])
+
+
+def nested(depth: int, opening: bytes, inside: bytes = b"") -> bytes:
+    closing = {b"[": b"]", b'{"a":': b"}"}[opening]
+    return opening * depth + inside + closing * depth
+
+
+@pytest.mark.parametrize("raw", [
+    b"", b"{}", b'{"a":[1,{"b":[]}]}',
+    nested(NESTING_MAX, b"["), nested(NESTING_MAX, b'{"a":', b"1"),
+    nested(NESTING_MAX - 1, b"[", b'"[[{{[[", "\\"[[[\\\\"'),
+    b"[" + b"[],{}," * 5000 + b"1]", b'["' + b"[" * 5000 + b'"]', b'["' + b'\\"[' * 5000 + b'"]',
+])  # fmt: skip
+def test_what_is_nested_enough_may_pass(raw: bytes) -> None:
+    check_nesting(raw)
+
+
+@pytest.mark.parametrize("raw", [
+    nested(NESTING_MAX + 1, b"["), nested(NESTING_MAX + 1, b'{"a":', b"1"),
+    b"[[]," + nested(NESTING_MAX, b'{"a":', b'"}"') + b"]", b"[" * 1_000_000,
+    nested(200_000, b"["), b"[[]" * 1000,
+])  # fmt: skip
+def test_what_is_nested_deeper_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        check_nesting(raw)
+    reason = f'"body" must not be nested deeper than {NESTING_MAX} levels'
+    assert caught.value.parameters == (Parameter("body", reason),)
 
 
 def test_query_values_are_read_from_text() -> None:

@@ -30,6 +30,8 @@ class Connection(sqlite3.Connection):
         self._disk = disk
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        if sql == "COMMIT" and self._disk.is_full:
+        # a statement outside of a transaction commits itself
+        is_own_commit = sql.lstrip().startswith("INSERT") and not self.in_transaction
+        if (sql == "COMMIT" or is_own_commit) and self._disk.is_full:
             raise sqlite3.OperationalError("database or disk is full")
         return super().execute(sql, parameters)

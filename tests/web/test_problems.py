@@ -45,6 +45,7 @@ def test_wrong_parameters_are_named() -> None:
         (errors.TooManyRequests(retry_after=0.0), 429, (("Retry-After", "1"),)),
         (errors.TooManyRequests(retry_after=2.1), 429, (("Retry-After", "3"),)),
         (errors.Unavailable("/var/lib/log: disk full"), 503, (("Retry-After", "1"),)),
+        (errors.MethodNotAllowed(allowed=("GET", "HEAD")), 405, (("Allow", "GET, HEAD"),)),
         (errors.Forbidden(), 403, ()),
     ],
 )

@@ -1,14 +1,15 @@
 """The desk of the webhooks: the REST surface's look into the dispatcher's journal."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tertulia.dispatch.reading import AttemptFilter, JournalReader, ListedAttempt, ListedDeadLetter
 from tertulia.dispatch.records import Counts, Replay
+from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import iso
 from tertulia.ports import Clock
@@ -91,7 +92,10 @@ class JournalDesk:
         return self._reader
 
     async def _run(self, look: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(look))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, look)
+        except sqlite3.Error as error:
+            raise Unavailable(f"the journal: {error}") from error
 
 
 def _attempt(listed: ListedAttempt) -> AttemptResource:

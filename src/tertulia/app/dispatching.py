@@ -29,7 +29,13 @@ _log = logging.getLogger(__name__)
 
 async def dispatch(settings: Settings, ends: Ends) -> None:
     """Dispatch until told to end."""
-    store = await _opened(settings)
+    over = asyncio.create_task(ended(ends.lifeline))
+    opening = asyncio.create_task(_opened(settings))
+    await asyncio.wait((opening, over), return_when=asyncio.FIRST_COMPLETED)
+    if not opening.done():  # the hub never made the store, and is not going to
+        opening.cancel()
+        return
+    store = opening.result()
     link = Link(ends.link)
     told = _dispatch_settings(settings)
     sender = HttpSender(told, TargetGuard(settings.webhooks.allow_networks))
@@ -41,7 +47,6 @@ async def dispatch(settings: Settings, ends: Ends) -> None:
     link.listen(on_wake=dispatcher.wake, on_event=dispatcher.announce)
     running = asyncio.create_task(dispatcher.run())
     living = asyncio.create_task(_live(link))
-    over = asyncio.create_task(ended(ends.lifeline))
     _log.info("dispatching", extra={"action": "dispatcher_started"})
     try:
         await asyncio.wait((running, over), return_when=asyncio.FIRST_COMPLETED)
@@ -86,5 +91,9 @@ def _dispatch_settings(settings: Settings) -> DispatchSettings:
         window_ms=int(webhooks.window_s * 1000),
         connect_timeout_ms=int(webhooks.connect_timeout_s * 1000),
         total_timeout_ms=int(webhooks.total_timeout_s * 1000),
+        in_flight=webhooks.in_flight,
         in_flight_per_application=webhooks.per_application,
+        in_flight_per_endpoint=webhooks.per_endpoint,
+        connections_per_origin=webhooks.per_endpoint,
+        attempts_kept=webhooks.attempts_kept,
     )  # fmt: skip

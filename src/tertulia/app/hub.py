@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import ssl
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tertulia.app.link import Link
 from tertulia.app.report import Ends, Listening
 from tertulia.app.vitals import Vitals
 from tertulia.protocols.http1 import Limits
-from tertulia.settings import Settings
+from tertulia.settings import Settings, SettingsError
 from tertulia.store.sqlite import SqliteStore
 from tertulia.web.server import Server
 
@@ -40,7 +41,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         smith=devkit.RsaSmith(), monotonic=time.monotonic,
     )  # fmt: skip
     hub = Hub(outside, settings)
-    store.on_append(link.wake)
+    store.on_append(link.wake_soon)
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
         await _ensure_application(hub, settings)
@@ -66,17 +67,27 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
 
 
 async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening:
+    """Raises SettingsError: a port is taken, or a certificate is not one."""
     http = settings.http
-    port = await server.listen(http.host, http.port)
     https_port = None
-    if http.certificate:
-        context = devkit.server_ssl_context(Path(http.certificate), Path(http.certificate_key))
-        https_port = await server.listen(http.host, http.https_port, ssl=context)
-    elif dev:
-        tls = devkit.ensure_certificate(settings.data.path, http.host, now=SystemClock().now())
-        context = devkit.server_ssl_context(tls.certificate, tls.key)
-        https_port = await server.listen(http.host, http.https_port, ssl=context)
+    try:
+        port = await server.listen(http.host, http.port)
+        context = _tls(settings, dev=dev)
+        if context is not None:
+            https_port = await server.listen(http.host, http.https_port, ssl=context)
+    except OSError as error:
+        raise SettingsError(f"http: {error}") from None
     return Listening(os.getpid(), port, https_port)
+
+
+def _tls(settings: Settings, *, dev: bool) -> ssl.SSLContext | None:
+    http = settings.http
+    if http.certificate:
+        return devkit.server_ssl_context(Path(http.certificate), Path(http.certificate_key))
+    if not dev:
+        return None
+    tls = devkit.ensure_certificate(settings.data.path, http.host, now=SystemClock().now())
+    return devkit.server_ssl_context(tls.certificate, tls.key)
 
 
 async def _ensure_application(hub: Hub, settings: Settings) -> None:

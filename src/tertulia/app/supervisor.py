@@ -7,10 +7,10 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,37 +28,59 @@ END_SECONDS = 4.5
 _log = logging.getLogger(__name__)
 
 
-class Part:
-    """One child process, with what it is lent: its end of the link and the lifeline."""
+class Lent(NamedTuple):
+    """Descriptors that a part inherits."""
 
-    def __init__(self, name: str, arguments: list[str], end: socket.socket, lifeline: int) -> None:
+    link: int
+    lifeline: int
+    lock: int
+    """Only to be held, while the part lives."""
+
+
+class Part:
+    """One child process, with what it is lent: its end of the link, the lifeline, the lock."""
+
+    def __init__(self, name: str, arguments: list[str], lent: Lent) -> None:
         self.name = name
         self.arguments = arguments
-        self._end = end
-        self._lifeline = lifeline
+        self._lent = lent
         self._process: asyncio.subprocess.Process | None = None
-        self.ended = False
+        self._ended = asyncio.Event()
 
-    async def keep(self, on_report: Callable[[bytes], None] | None = None) -> None:
-        """Run it, again and again, until told to end."""
+    async def keep(self, on_report: Callable[[bytes], None] | None = None) -> bool:
+        """Run it, again and again, until told to end.
+
+        False: it died before its first report, when one is listened for. What keeps it from
+        starting, a port that is taken or a folder that is not ours, would do so again.
+        """
         pause = RESTART_FIRST
         loop = asyncio.get_running_loop()
-        while not self.ended:
+        reports = 0 if on_report is not None else 1
+
+        def heard(line: bytes) -> None:
+            nonlocal reports
+            reports += 1
+            if on_report is not None:
+                on_report(line)
+
+        while True:
             started = loop.time()
-            code = await self._run(on_report)
-            if self.ended:
-                return
+            code = await self._run(heard)
+            if self._ended.is_set():
+                return True
+            if not reports:
+                return False
             if loop.time() - started > STAYED_UP:
                 pause = RESTART_FIRST
             _log.error(
                 "%s ended with %s; starting it again in %.1f s", self.name, code, pause,
                 extra={"action": "part_died"},
             )  # fmt: skip
-            await asyncio.sleep(pause)
+            await self._rest(pause)
             pause = min(pause * 2, RESTART_LONGEST)
 
     def tell_to_end(self) -> None:
-        self.ended = True
+        self._ended.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -69,29 +91,40 @@ class Part:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    async def _run(self, on_report: Callable[[bytes], None] | None) -> int:
-        lent = (self._end.fileno(), self._lifeline)
-        self._process = await asyncio.create_subprocess_exec(
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def _run(self, heard: Callable[[bytes], None]) -> int:
+        if self._ended.is_set():
+            return 0
+        end, lifeline, _ = self._lent
+        self._process = process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tertulia.app.part", self.name, *self.arguments,
-            "--link", str(lent[0]), "--lifeline", str(lent[1]),
-            pass_fds=lent, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+            "--link", str(end), "--lifeline", str(lifeline),
+            pass_fds=self._lent, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        if self._process.stdout is not None:
-            async for line in self._process.stdout:
-                if on_report is not None:
-                    on_report(line)
-        return await self._process.wait()
+        if self._ended.is_set():  # told while it was being started
+            self._signal(signal.SIGTERM)
+        if process.stdout is not None:
+            async for line in process.stdout:
+                heard(line)
+        return await process.wait()
 
 
-async def supervise(arguments: list[str], on_listening: Callable[[Listening], None]) -> int:
+async def supervise(
+    arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int
+) -> int:
     """Run hub and dispatcher until SIGTERM or SIGINT; the exit code.
 
-    `on_listening` hears where the hub serves, each time that it has started.
+    `on_listening` hears where the hub serves, each time that it has started. `lock` is what holds
+    the data directory.
     """
     hub_end, dispatcher_end = link.pair()
     lifeline, held_open = os.pipe()
-    hub = Part("hub", arguments, hub_end, lifeline)
-    dispatcher = Part("dispatcher", arguments, dispatcher_end, lifeline)
+    hub = Part("hub", arguments, Lent(hub_end.fileno(), lifeline, lock))
+    dispatcher = Part("dispatcher", arguments, Lent(dispatcher_end.fileno(), lifeline, lock))
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,7 +139,8 @@ async def supervise(arguments: list[str], on_listening: Callable[[Listening], No
         on_listening(where)
 
     async with asyncio.TaskGroup() as parts:
-        parts.create_task(hub.keep(heard))
+        serving = parts.create_task(hub.keep(heard))
+        serving.add_done_callback(lambda _: over.set())
         parts.create_task(dispatcher.keep())
         await over.wait()
         for part in (hub, dispatcher):
@@ -115,4 +149,4 @@ async def supervise(arguments: list[str], on_listening: Callable[[Listening], No
     for killer in killers:
         killer.cancel()
     os.close(held_open)
-    return 0
+    return 0 if serving.result() else 1

@@ -37,6 +37,13 @@ class Actor(Struct, frozen=True):
                 return member
         return None
 
+    def own_member(self, conversation: Conversation) -> Member | None:
+        """The actor's own member: the joined one, else the newest."""
+        if self.is_system:
+            return None
+        own = [m for m in conversation.members.values() if m.user_id == self.user_id]
+        return self.membership(conversation) or (own[-1] if own else None)
+
     def as_initiator(self, member_id: MemberId | None) -> Initiator:
         """This actor as the cause of a member's change, acting as `member_id`."""
         if self.is_system:

@@ -19,11 +19,12 @@ from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import ConversationId
 from tertulia.model.instant import Instant, iso
 from tertulia.model.state import Callback, Conversation, ConversationState, Profile, Properties
+from tertulia.model.validation import NO_NUL
 
 CUSTOM_DATA_MAX = 32 * 1024
 """Bytes of JSON. The compatible service has a limit of unknown size (wire-api 4); this is ours."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_NUL)]
 DisplayName = Annotated[str, Meta(max_length=50)]
 ImageUrl = Annotated[str, Meta(max_length=2048)]
 

@@ -120,6 +120,10 @@ class MethodNotAllowed(Rejected):
     code = "http:error:method-not-allowed"
     title = "Method not allowed."
 
+    def __init__(self, detail: str = "", *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(detail or f"Allowed here: {', '.join(allowed)}.")
+        self.allowed = allowed
+
 
 class NotAcceptable(Rejected):
     """Answers are application/json."""

@@ -82,7 +82,7 @@ def enter(
     """Invite a user, or let it join. `inviter` is the user behind the member that invites."""
     state = requested_state(draft.state, (MemberState.INVITED, MemberState.JOINED))
     host = _host(conversation, draft, actor)
-    present = _same_presence(conversation, user, draft.channel)
+    present = _same_presence(conversation, user, draft.channel, state)
     if present is not None and present.state is MemberState.JOINED:
         raise MemberAlreadyJoined()
     if state is MemberState.INVITED:
@@ -111,14 +111,26 @@ def change(
     member = conversation.members.get(member_id)
     if member is None:
         raise MemberNotFound()
-    if request.from_ is not None and request.from_ not in conversation.members:
-        raise MemberNotFound()
+    if request.from_ is not None:
+        _named(conversation, request.from_, actor)
     state = requested_state(request.state, (MemberState.JOINED, MemberState.LEFT))
     if state is MemberState.JOINED:
         changed = _answer(member, now, request, actor)
     else:
         changed = _leave(conversation, member, now, request, actor)
     return Decision((_fact(conversation.profile, changed, user),))
+
+
+def withdraw(conversation: Conversation, now: Instant, *, user: User, reason: Reason) -> Decision:
+    """End all memberships of a user, in the name of the application."""
+    system = Actor(conversation.profile.application_id)
+    request = MemberChange(state=MemberState.LEFT, reason=reason)
+    left = [
+        _leave(conversation, member, now, request, system)
+        for member in conversation.members.values()
+        if member.user_id == user.id and member.is_present
+    ]
+    return Decision(tuple(_fact(conversation.profile, member, user) for member in left))
 
 
 def _answer(member: Member, now: Instant, request: MemberChange, actor: Actor) -> Member:
@@ -176,39 +188,52 @@ def _host(conversation: Conversation, draft: MemberDraft, actor: Actor) -> Membe
     named = draft.member_id_inviting or draft.from_
     inviting = draft.state.upper() == MemberState.INVITED
     if named is not None:
-        host = conversation.members.get(named)
-        if host is None:
-            raise MemberNotFound()
-        if not actor.owns(host):
-            raise Forbidden("A user may only act as a member of its own.")
+        host = _named(conversation, named, actor)
         if inviting and host.state is not MemberState.JOINED:
             raise InvalidMemberState("The inviting member has not joined the conversation.")
         return host
-    host = actor.membership(conversation)
-    if inviting and host is None and not actor.is_system:
+    own = actor.membership(conversation)
+    if inviting and own is None and not actor.is_system:
         raise Forbidden("Only joined members may invite.")
-    return host
+    return own
 
 
-def _same_presence(conversation: Conversation, user: User, channel: Channel) -> Member | None:
-    """The present member that is this user by this channel; a joined one before an invited one."""
+def _named(conversation: Conversation, member_id: MemberId, actor: Actor) -> Member:
+    """The member that the actor says it acts as."""
+    member = conversation.members.get(member_id)
+    if member is None:
+        raise MemberNotFound()
+    if not actor.owns(member):
+        raise Forbidden("A user may only act as a member of its own.")
+    return member
+
+
+def _same_presence(
+    conversation: Conversation, user: User, channel: Channel, requested: MemberState
+) -> Member | None:
+    """The present member that is this user by this channel: a joined one before an invited one,
+    and among invitations that by the same leg before others."""
     found = [
         member
         for member in conversation.members.values()
-        if member.user_id == user.id and member.is_present and _same_way(member, channel)
+        if member.user_id == user.id and member.is_present and _same_way(member, channel, requested)
     ]
-    return min(found, key=lambda member: member.state is MemberState.INVITED, default=None)
-
-
-def _same_way(member: Member, channel: Channel) -> bool:
-    """An invitation names the far end; who answers need not repeat it, and brings the leg."""
-    if member.channel.type != channel.type:
-        return False
-    if member.state is MemberState.INVITED:
-        return True
-    return member.channel.id == channel.id and (
-        channel.type == "app" or member.channel.to == channel.to
+    return min(
+        found,
+        key=lambda m: (m.state is MemberState.INVITED, m.channel.id != channel.id),
+        default=None,
     )
+
+
+def _same_way(member: Member, channel: Channel, requested: MemberState) -> bool:
+    """An invitation names the far end; who answers need not repeat it, and brings the leg."""
+    known = member.channel
+    if known.type != channel.type:
+        return False
+    same_end = channel.type == "app" or known.to == channel.to
+    if member.state is MemberState.INVITED and requested is MemberState.JOINED:
+        return same_end or channel.to is None
+    return same_end and known.id == channel.id
 
 
 def _require_room(conversation: Conversation) -> None:

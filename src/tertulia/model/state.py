@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, UserId
 from tertulia.model.instant import Instant
+from tertulia.model.validation import NO_NUL
 
 MEMBERS_MAX = 3000
 """Members of a chat conversation (concepts page); voice has its own, lower limit."""
@@ -124,7 +125,7 @@ class Properties(Struct, frozen=True, omit_defaults=True):
     ttl: Annotated[int, Meta(ge=0, le=3_153_600_000)] | None = None
     """Seconds that a conversation may be empty before it is deleted."""
     type: Annotated[str, Meta(max_length=200)] | None = None
-    custom_sort_key: Annotated[str, Meta(max_length=200)] | None = None
+    custom_sort_key: Annotated[str, Meta(max_length=200, pattern=NO_NUL)] | None = None
     custom_data: dict[str, Any] | None = None
 
 

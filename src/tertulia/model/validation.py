@@ -14,6 +14,17 @@ WEB_URI = r"^https?://[^\s/?#]+\S*$(?!\n)"
 EVENT_NUMBER = r"^[0-9]{1,15}$"
 LEVEL = r"^-?(0?\.[0-9]+|0|1(\.0+)?)$"
 DIGITS = r"^([abcdABCD0-9*#pP])+$(?!\n)"
+NO_NUL = r"^[^\u0000]*$"
+"""For what is looked up by its text: stores and their tools end a text at U+0000."""
+
+NESTING_MAX = 100
+"""Objects and arrays inside each other. Recursion, here and in stores, has limits of its own."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_TOO_DEEP = b"[" * (NESTING_MAX + 1)
+"""Told at once: to take it apart would be a lot of work."""
 
 _AT = re.compile(r" - at `(?P<where>[^`]*)`$")
 _WORDINGS = (
@@ -33,6 +44,10 @@ _WORDINGS = (
     (
         f"Expected `str` matching regex {re.escape(repr(DIGITS))}",
         "fails to match the required pattern: /^([abcdABCD0-9*#pP])+$/",
+    ),
+    (
+        f"Expected `str` matching regex {re.escape(repr(NO_NUL))}",
+        "must not contain a null character",
     ),
     (r"Expected `str` matching regex (?P<n>.+)", "fails to match the required pattern: {n}"),
     (r"Expected `array` of length <= (?P<n>\d+)", "must contain less than or equal to {n} items"),
@@ -81,6 +96,19 @@ def _worded(reason: str, value: str) -> str:
 
 def _failed(where: str, reason: str) -> ValidationFailed:
     return ValidationFailed.of(where or "body", reason)
+
+
+def check_nesting(raw: bytes) -> None:
+    """Raises ValidationFailed for JSON that is deeper than NESTING_MAX."""
+    if raw.count(b"{") + raw.count(b"[") <= NESTING_MAX:
+        return
+    brackets = _STRING.sub(b"", raw).translate(_ALL_SQUARE, _NO_BRACKETS)
+    for _ in range(NESTING_MAX):  # innermost pairs go first: one level a round
+        if not brackets or _TOO_DEEP in brackets:
+            break
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise ValidationFailed.of("body", f"must not be nested deeper than {NESTING_MAX} levels")
 
 
 def decode(raw: bytes | str, type_: type[T], *, root: str = "") -> T:

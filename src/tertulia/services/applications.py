@@ -40,6 +40,8 @@ class Applications:
         self._clock = clock
         self._ids = ids
         self._smith = smith
+        self._turn = asyncio.Lock()
+        """Of those who change an application: a row is written whole, and the gone stay gone."""
 
     async def create(self, draft: ApplicationDraft) -> tuple[Application, str | None]:
         """The application, and its private key if the key pair was made here: shown this once."""
@@ -66,25 +68,29 @@ class Applications:
         return await self._directory.applications()
 
     async def update(self, application_id: ApplicationId, draft: ApplicationDraft) -> Application:
-        old = await self.get(application_id)
-        new = _drafted(
-            replace(
-                old, name=draft.name, public_key=self._given_key(draft) or old.public_key,
-                updated_at=self._clock.now(),
-            ),
-            draft,
-        )  # fmt: skip
-        await self._directory.put_application(new)
+        public_key = self._given_key(draft)
+        async with self._turn:
+            old = await self.get(application_id)
+            new = _drafted(
+                replace(
+                    old, name=draft.name, public_key=public_key or old.public_key,
+                    updated_at=self._clock.now(),
+                ),
+                draft,
+            )  # fmt: skip
+            await self._directory.put_application(new)
         return new
 
     async def set_webhook_policy(self, application_id: ApplicationId, policy: str) -> None:
-        application = await self.get(application_id)
-        changed = replace(application, webhook_policy=policy, updated_at=self._clock.now())
-        await self._directory.put_application(changed)
+        async with self._turn:
+            application = await self.get(application_id)
+            changed = replace(application, webhook_policy=policy, updated_at=self._clock.now())
+            await self._directory.put_application(changed)
 
     async def delete(self, application_id: ApplicationId) -> None:
-        await self.get(application_id)
-        await self._directory.delete_application(application_id)
+        async with self._turn:
+            await self.get(application_id)
+            await self._directory.delete_application(application_id)
 
     def _given_key(self, draft: ApplicationDraft) -> str | None:
         given = draft.keys.public_key if draft.keys else None

@@ -51,7 +51,8 @@ class Cards:
             user = await self._directory.user(user_id)
             if user is None:
                 raise LookupError(f"member of an unknown user {user_id}")
-            self.put(user)
+            if user_id not in self._encoded:  # an update that came first knows better
+                self.put(user)
 
     def put(self, user: User) -> None:
         """Remember a user as it is now."""

@@ -9,6 +9,8 @@ number is lost. The log's expectation of the newest number makes the same true b
 import asyncio
 from collections import OrderedDict
 
+from msgspec.structs import replace
+
 from tertulia.model.actor import Actor
 from tertulia.model.conversation import ConversationDraft, create, delete, expire, update
 from tertulia.model.decision import Decide, Decision
@@ -92,9 +94,14 @@ class Conversations:
         found = await self._directory.profile(conversation_id)
         if found is None or not _is_there(found.profile.state, found.profile.application_id, actor):
             raise ConversationNotFound()
-        if not actor.is_system:
-            await self.seen(conversation_id, actor)
-        return found
+        if actor.is_system:
+            return found
+        own = actor.own_member(await self.seen(conversation_id, actor))
+        if own is None:
+            return found
+        # of the live state only the id is taken: it may be ahead of the disk
+        listed = await self._directory.member(conversation_id, own.id)
+        return replace(found, membership=listed.member if listed else None)
 
     async def list(self, where: ConversationFilter, page: Page) -> list[ListedConversation]:
         return await self._directory.conversations(where, page)

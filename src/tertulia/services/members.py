@@ -2,10 +2,17 @@
 
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
-from tertulia.model.errors import MemberNotFound, ValidationFailed
-from tertulia.model.ids import ConversationId, MemberId
+from tertulia.model.errors import ConversationNotFound, MemberNotFound, ValidationFailed
+from tertulia.model.ids import ConversationId, MemberId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.membership import MemberChange, MemberDraft, change, enter, requested_state
+from tertulia.model.membership import (
+    MemberChange,
+    MemberDraft,
+    change,
+    enter,
+    requested_state,
+    withdraw,
+)
 from tertulia.model.state import Conversation, Member, MemberState, Reason, User
 from tertulia.ports import ConversationFilter, Directory, Ids, ListedMember, Page
 from tertulia.services.conversations import Conversations
@@ -34,20 +41,22 @@ class Members:
         joining = state is MemberState.JOINED
         if not joining:
             await self._conversations.seen(conversation_id, actor)
-        user = await self._users.find(reference, actor.application_id)
+        found = await self._users.find(reference, actor.application_id)
         inviter = await self._inviter(conversation_id, draft, actor) if not joining else None
         member_id = self._ids.member()
+        # in turn with the user's deletion, which ends the memberships that there are
+        async with self._users.in_turn(found.id) as user:
 
-        def decide(conversation: Conversation, now: Instant) -> Decision:
-            return enter(
-                conversation, now, draft=draft, user=user, actor=actor, member_id=member_id,
-                inviter=inviter,
-            )  # fmt: skip
+            def decide(conversation: Conversation, now: Instant) -> Decision:
+                return enter(
+                    conversation, now, draft=draft, user=user, actor=actor, member_id=member_id,
+                    inviter=inviter,
+                )  # fmt: skip
 
-        # whoever knows the id of a conversation may join it: the client SDKs join before they read
-        events = await self._conversations.commit(
-            conversation_id, actor, decide, visible=not joining
-        )
+            # whoever knows the id of a conversation may join it: client SDKs join before they read
+            events = await self._conversations.commit(
+                conversation_id, actor, decide, visible=not joining
+            )
         member = events[0].became
         if not isinstance(member, Member):
             raise TypeError("a member event says what the member became")
@@ -64,12 +73,10 @@ class Members:
 
     async def me(self, conversation_id: ConversationId, actor: Actor) -> ListedMember:
         """The actor's own membership: the joined one, else the newest."""
-        conversation = await self._conversations.seen(conversation_id, actor)
-        own = [m for m in conversation.members.values() if m.user_id == actor.user_id]
-        if not own:
+        own = actor.own_member(await self._conversations.seen(conversation_id, actor))
+        if own is None:
             raise MemberNotFound()
-        chosen = next((m for m in own if m.state is MemberState.JOINED), own[-1])
-        return await self.get(conversation_id, chosen.id, actor)
+        return await self.get(conversation_id, own.id, actor)
 
     async def list(
         self, conversation_id: ConversationId, page: Page, actor: Actor
@@ -98,20 +105,25 @@ class Members:
             raise TypeError("a member event says what the member became")
         return changed, user
 
-    async def delete_user(self, user: User) -> None:
+    async def delete_user(self, user_id: UserId) -> None:
         """End a user's memberships, then the user."""
-        system = Actor(user.application_id)
-        leave = MemberChange(state=MemberState.LEFT, reason=USER_DELETED)
-        where = ConversationFilter(user.application_id, user_id=user.id)
-        page = Page(limit=100)
-        while listed := await self._directory.conversations(where, page):
-            for item in listed:
-                conversation = await self._conversations.seen(item.profile.id, system)
-                for member in conversation.members.values():
-                    if member.user_id == user.id and member.is_present:
-                        await self.change(conversation.id, member.id, leave, system)
-            page = Page(limit=100, after=listed[-1].key)
-        await self._users.mark_deleted(user)
+        async with self._users.in_turn(user_id) as user:
+            where = ConversationFilter(user.application_id, user_id=user.id)
+            page = Page(limit=100)
+            while listed := await self._directory.conversations(where, page):
+                for item in listed:
+                    await self._withdraw(item.profile.id, user)
+                page = Page(limit=100, after=listed[-1].key)
+            await self._users.mark_deleted(user)
+
+    async def _withdraw(self, conversation_id: ConversationId, user: User) -> None:
+        def decide(conversation: Conversation, now: Instant) -> Decision:
+            return withdraw(conversation, now, user=user, reason=USER_DELETED)
+
+        try:
+            await self._conversations.commit(conversation_id, Actor(user.application_id), decide)
+        except ConversationNotFound:
+            return  # deleted meanwhile, and its members with it
 
     async def _inviter(
         self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor

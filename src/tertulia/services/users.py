@@ -1,6 +1,10 @@
 """Users: identities of an application."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
@@ -9,10 +13,11 @@ from tertulia.model.conversation import ImageUrl, check_custom_data
 from tertulia.model.errors import DuplicateUserName, UserNotFound
 from tertulia.model.ids import ApplicationId, UserId
 from tertulia.model.state import User, UserProperties
+from tertulia.model.validation import NO_NUL
 from tertulia.ports import Clock, Directory, Ids, ListedUser, NameTaken, Page
 from tertulia.services.cards import Cards
 
-UserName = Annotated[str, Meta(min_length=1, max_length=200)]
+UserName = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_NUL)]
 UserDisplayName = Annotated[str, Meta(max_length=70)]
 """COMPAT: 50 by the create schema, 70 in answers (wire-api 1.7): the wider one."""
 
@@ -33,6 +38,7 @@ class Users:
         self._cards = cards
         self._clock = clock
         self._ids = ids
+        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, draft: UserDraft, application_id: ApplicationId) -> User:
         """Raises DuplicateUserName."""
@@ -56,12 +62,25 @@ class Users:
     ) -> list[ListedUser]:
         return await self._directory.users(application_id, page, name=name)
 
-    async def update(self, user: User, draft: UserDraft) -> User:
-        """Raises DuplicateUserName."""
-        changed = _drafted(user, draft)
-        if changed == user:
-            return user
-        return await self._put(replace(changed, updated_at=self._clock.now()))
+    @asynccontextmanager
+    async def in_turn(self, user_id: UserId) -> AsyncIterator[User]:
+        """The user as it is now, while nobody else changes it: a row is written whole.
+
+        Raises UserNotFound when it was deleted meanwhile.
+        """
+        async with self._turns.setdefault(user_id, asyncio.Lock()):
+            user = await self._directory.user(user_id)
+            if user is None or user.destroyed_at is not None:
+                raise UserNotFound()
+            yield user
+
+    async def update(self, user_id: UserId, draft: UserDraft) -> User:
+        """Raises UserNotFound or DuplicateUserName."""
+        async with self.in_turn(user_id) as user:
+            changed = _drafted(user, draft)
+            if changed == user:
+                return user
+            return await self._put(replace(changed, updated_at=self._clock.now()))
 
     async def mark_deleted(self, user: User) -> None:
         """History goes on to name the user; nothing else finds it."""

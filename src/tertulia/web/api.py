@@ -20,7 +20,7 @@ from tertulia.model.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from tertulia.model.validation import convert, decode_with
+from tertulia.model.validation import check_nesting, convert, decode_with
 from tertulia.ports import Clock, Directory
 from tertulia.protocols.http1 import Request, Response
 from tertulia.web.access import Access, Identity
@@ -116,7 +116,8 @@ class Api:
 
     def _decode(self, route: Route, call: Call) -> None:
         request = call.request
-        _check_accept(request.headers.get("accept", ""))
+        if route.guard is not Guard.OPEN:  # probes and scrapers take what there is
+            _check_accept(request.headers.get("accept", ""))
         if request.query or route.query is not None:
             call.given = _parse_query(request.query)
             if route.query is not None:
@@ -130,6 +131,7 @@ class Api:
             content_type = request.headers.get("content-type", "application/json")
             if "json" not in content_type.lower():
                 raise UnsupportedMediaType()
+        check_nesting(raw)
         # COMPAT: the Python SDK creates with defaults by sending no body at all
         return decode_with(self._decoders[route.body], raw or b"{}")
 

@@ -1,166 +1,176 @@
 """The OpenAPI 3.1 description, made of the routes and of the event registry."""
 
-import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
-from msgspec import Struct, field
+from msgspec.json import schema_components
 
 from tertulia import __version__
-from tertulia.model.errors import Parameter
-from tertulia.model.events.registry import Creator, EventType, all_types
-from tertulia.model.posting import EventDraft
-from tertulia.web.routing import Edition, Guard, Route
+from tertulia.model.conversation import ConversationDraft
+from tertulia.services.users import UserDraft
+from tertulia.web.openapi_schemas import REF, Schema, Schemas, schemas_of
+from tertulia.web.problems import Problem
+from tertulia.web.routing import Guard, Route
 
-_REF = "#/components/schemas/{name}"
-
-
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """An error in both of the styles that published clients read (wire-api 1.8)."""
-
-    title: str
-    type: str
-    code: str
-    detail: str
-    description: str
-    error: dict[str, Any]
-    instance: str
-    invalid_parameters: list[Parameter] = field(default_factory=list)
-
-
-_ERRORS = {
-    400: "The request is not valid.", 401: "No token, or not a valid one.",
-    403: "The token does not grant this.", 404: "Not there, or not yours.",
-    405: "The method is not allowed here.", 406: "Answers are JSON.",
-    409: "The name is taken.", 413: "The body is too large.", 414: "The address is too long.",
-    415: "The body must be JSON.", 429: "Too many requests.", 431: "The headers are too large.",
-    500: "A bug.", 503: "Nothing can be stored right now.",
+_TAGS = {
+    "conversations": "What members talk in: each has a log of events.",
+    "members": "Who is or was in a conversation, and how they are reached.",
+    "events": "What happened in a conversation, in order.",
+    "users": "The identities of an application.",
+    "applications": "The owners of everything, their keys and webhooks.",
+    "webhooks": "What became of the webhooks.",
+    "system": "Health, figures and descriptions of this server.",
+}
+_PATH: dict[str, Schema] = {
+    "conversation_id": {"type": "string", "minLength": 1, "description": "Id, `CON-…`."},
+    "member_id": {"type": "string", "minLength": 1, "description": "Id, `MEM-…`."},
+    "user_id": {"type": "string", "minLength": 1, "description": "Id, `USR-…`, or name."},
+    "application_id": {"type": "string", "minLength": 1, "description": "Id, a UUID."},
+    "event_id": {
+        "type": "integer", "minimum": 0, "maximum": 10**15 - 1,
+        "description": "Number of the event in its conversation.",
+    },
+    "replay_id": {
+        "type": "integer", "minimum": 1, "maximum": 10**15 - 1,
+        "description": "As the answer to the request of the replay named it.",
+    },
 }  # fmt: skip
+_SUCCESS = {
+    200: "Done.", 201: "Created.", 202: "Accepted; it will be done.", 204: "Done; nothing to say.",
+}  # fmt: skip
+_SECONDS: Schema = {
+    "Retry-After": {
+        "required": True, "description": "Seconds.", "schema": {"type": "integer", "minimum": 1},
+    }
+}  # fmt: skip
+_CHALLENGE: Schema = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+_ERRORS: dict[int, tuple[str, str, Schema]] = {
+    400: ("BadRequest", "The request is not valid, or the state does not allow it.", {}),
+    401: ("Unauthorized", "No credentials, or not valid ones.", _CHALLENGE),
+    403: ("Forbidden", "The token does not grant this.", {}),
+    404: ("NotFound", "Not there, or not yours.", {}),
+    406: ("NotAcceptable", "Answers are JSON.", {}),
+    409: ("Conflict", "The name is taken.", {}),
+    413: ("PayloadTooLarge", "The body is too large.", {}),
+    414: ("UriTooLong", "The address is too long.", {}),
+    415: ("UnsupportedMediaType", "The body must be JSON.", {}),
+    429: ("TooManyRequests", "The application sends too many requests.", _SECONDS),
+    431: ("HeadersTooLarge", "The header fields are too large.", {}),
+    500: ("InternalError", "A bug; it is logged.", {}),
+    503: ("Unavailable", "Nothing can be stored right now, or not all is ready.", _SECONDS),
+}
+_NAMED = (ConversationDraft, UserDraft)
+"""Bodies with a name that somebody else may have."""
 
 
 def openapi(routes: Iterable[Route], server: str) -> dict[str, Any]:
     """The document, for a server at this address."""
     listed = list(routes)
-    types = _types(listed)
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
-    by_type = dict(zip(types, schemas, strict=True))
-    paths: dict[str, dict[str, Any]] = {}
+    schemas = schemas_of(listed)
+    paths: dict[str, Schema] = {}
     for route in listed:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Tertulia", "version": __version__, "license": {"name": "Apache-2.0"},
+            "title": "Tertulia", "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "Conversations, members, users and events. Compatible with the "
             "Conversation and Application APIs of Vonage.",
         },
         "servers": [{"url": server}],
+        "tags": [{"name": name, "description": told} for name, told in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": schemas.components,
+            "responses": {
+                name: {"description": told, "headers": headers, **_json(_problem())}
+                for name, told, headers in _ERRORS.values()
+            },
             "securitySchemes": {
                 Guard.APPLICATION.value: {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT, RS256",
+                    "description": "A token of an application, or of one of its users.",
                 },
-                Guard.ACCOUNT.value: {"type": "http", "scheme": "basic"},
+                Guard.ACCOUNT.value: {
+                    "type": "http", "scheme": "basic",
+                    "description": "The key and secret of the account.",
+                },
             },
         },
     }  # fmt: skip
 
 
-def _types(routes: list[Route]) -> list[Any]:
-    found: dict[Any, None] = {Problem: None}
-    for route in routes:
-        if route.body is EventDraft:
-            found.update({event_type.body: None for event_type in all_types()})
-        else:
-            found.update(dict.fromkeys(_alternatives(route.body)))
-        for answer in route.answers.values():
-            found.update(dict.fromkeys(_alternatives(answer)))
-    return list(found)
+def _problem() -> Schema:
+    return {"$ref": REF.format(name=Problem.__name__)}
 
 
-def _alternatives(declared: Any) -> tuple[Any, ...]:
-    if declared is None:
-        return ()
-    return declared if isinstance(declared, tuple) else (declared,)
+def _json(schema: Schema) -> Schema:
+    return {"content": {"application/json": {"schema": schema}}}
 
 
-def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _operation(route: Route, schemas: Schemas) -> Schema:
+    operation: Schema = {
         "operationId": route.operation,
         "summary": route.summary,
+        "tags": [route.group],
+        "security": [] if route.guard is Guard.OPEN else [{route.guard.value: []}],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, schemas),
     }
-    if route.guard is not Guard.OPEN:
-        operation["security"] = [{route.guard.value: []}]
-    if route.body is EventDraft:
-        operation["requestBody"] = _json_body(_event_creation(route, schemas))
-    elif route.body is not None:
-        operation["requestBody"] = _json_body(schemas[route.body])
+    if route.body is not None:
+        body = {"required": schemas.needs_body(route), **_json(schemas.request(route))}
+        operation["requestBody"] = body
     return operation
 
 
-def _json_body(schema: Any) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _path_parameters(route: Route) -> Iterator[Schema]:
+    for name in route.names:
+        yield _parameter("path", name, _PATH[name])
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in route.names
-    ]
-
-
-def _query_parameters(route: Route) -> list[dict[str, Any]]:
+def _query_parameters(route: Route) -> Iterator[Schema]:
     if route.query is None:
-        return []
-    (_,), components = msgspec.json.schema_components([route.query])
-    schema = components[route.query.__name__]
-    return [
-        {"name": name, "in": "query", "required": False, "schema": described}
-        for name, described in schema["properties"].items()
-    ]
+        return
+    _, components = schema_components([route.query])
+    for name, schema in components[route.query.__name__]["properties"].items():
+        yield _parameter("query", name, schema)
 
 
-def _responses(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _parameter(place: str, name: str, schema: Schema) -> Schema:
+    schema = dict(schema)
+    described: Schema = {"name": name, "in": place, "required": place == "path"}
+    if told := schema.pop("description", None):
+        described["description"] = told
+    if schema.get("default", "") in (None, ""):  # no more than: it may be left out
+        schema.pop("default", None)
+    return {**described, "schema": schema}
+
+
+def _responses(route: Route, schemas: Schemas) -> Schema:
+    found: Schema = {}
     for status, shape in route.answers.items():
-        found[str(status)] = {"description": "Done."}
-        if shape is not None:
-            forms = [schemas[form] for form in _alternatives(shape)]
-            schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
-            content = {"application/json": {"schema": schema}}
-            found[str(status)] = {"description": "The answer.", "content": content}
-    problem = {"application/json": {"schema": schemas[Problem]}}
-    for status, sentence in _ERRORS.items():
-        found.setdefault(str(status), {"description": sentence, "content": problem})
+        found[str(status)] = {"description": _SUCCESS[status]}
+        if shape is str:
+            found[str(status)]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        elif shape is not None:
+            found[str(status)] |= _json(schemas.answer(shape))
+    for status in _refusals(route):
+        found[str(status)] = {"$ref": f"#/components/responses/{_ERRORS[status][0]}"}
     return found
 
 
-def _event_creation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    creators = Creator.REST
-    if route.edition is Edition.V03:
-        creators |= Creator.REST_LEGACY
-    return {
-        "anyOf": [_creation(found, schemas) for found in all_types() if found.creators & creators]
-    }
-
-
-def _creation(event_type: EventType, schemas: dict[Any, Any]) -> dict[str, Any]:
-    named: dict[str, Any] = {"const": event_type.name}
-    if event_type.name == "custom:*":
-        named = {"type": "string", "pattern": "^custom:[A-Za-z0-9_\\-:]+$", "maxLength": 100}
-    return {
-        "type": "object",
-        "description": inspect.cleandoc(event_type.summary),
-        "required": ["type", "body"],
-        "properties": {
-            "type": named,
-            "from": {"type": ["string", "null"], "description": "Id of the sending member."},
-            "to": {"type": ["string", "null"], "description": "Id of the member acted upon."},
-            "body": schemas[event_type.body],
-        },
-    }
+def _refusals(route: Route) -> list[int]:
+    """The errors that a request of this route can meet."""
+    found = {400, 406, 414, 431, 500, 503}
+    if route.guard is not Guard.OPEN:
+        found.add(401)
+    if route.guard is Guard.APPLICATION:
+        found |= {403, 429}
+    if route.names:
+        found.add(404)
+    if route.body is not None:
+        found |= {413, 415}
+    if route.body in _NAMED:
+        found.add(409)
+    return sorted(found)

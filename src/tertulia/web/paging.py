@@ -26,9 +26,23 @@ Item = TypeVar("Item", bound=Listed)
 class PageQuery(Struct, frozen=True):
     """What every list takes."""
 
-    page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE_MAX)] = 10
-    order: Annotated[str, Meta(pattern="^(?i:asc|desc)$")] = "asc"
-    cursor: Annotated[str, Meta(max_length=CURSOR_MAX)] = ""
+    page_size: Annotated[
+        int, Meta(ge=1, le=PAGE_SIZE_MAX, description="How many items a page shows.")
+    ] = 10
+    order: Annotated[
+        str,
+        Meta(
+            description="Oldest or newest first, in any case.",
+            extra_json_schema={"enum": ["asc", "desc", "ASC", "DESC"]},
+        ),
+    ] = "asc"
+    cursor: Annotated[
+        str, Meta(max_length=CURSOR_MAX, description="From the links of another page.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.order.lower() not in ("asc", "desc"):
+            raise ValueError("`order` must be one of [asc, desc]")
 
     @property
     def descending(self) -> bool:

@@ -9,7 +9,13 @@ import math
 import msgspec
 from msgspec import Struct
 
-from tertulia.model.errors import Parameter, Rejected, TooManyRequests, Unavailable
+from tertulia.model.errors import (
+    MethodNotAllowed,
+    Parameter,
+    Rejected,
+    TooManyRequests,
+    Unavailable,
+)
 from tertulia.protocols.http1 import HttpError, Response
 
 
@@ -69,6 +75,8 @@ def _protocol_problem(status: int, detail: str, instance: str) -> Response:
 def _headers(error: Rejected) -> tuple[tuple[str, str], ...]:
     if isinstance(error, TooManyRequests):
         return (("Retry-After", str(max(1, math.ceil(error.retry_after)))),)
+    if isinstance(error, MethodNotAllowed):
+        return (("Allow", ", ".join(error.allowed)),)
     if error.status == 401:
         return (("WWW-Authenticate", "Bearer"),)
     return ()

@@ -4,7 +4,7 @@ A handler is declared with `@route`; the pipeline (api.py) and the API descripti
 read the same declaration, so they cannot differ.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -68,13 +68,17 @@ class Route(Struct, frozen=True):
     path: str
     """With its prefix; `{name}` stands for one segment."""
     operation: str
+    """Its stable name in the API description; unlike any other's."""
+    group: str
+    """Heading: the module that declares it."""
     summary: str
     guard: Guard
     edition: Edition | None
     query: Any
     body: Any
     answers: dict[int, Any]
-    """Status → type of the JSON, a tuple where it is one of several, None without a body."""
+    """Status → type of the JSON, a tuple where it is one of several, `str` for plain text, None
+    without a body."""
     handler: Handler | None = None
 
     @property
@@ -100,12 +104,16 @@ def route(
     body: Any = None,
     editions: tuple[Edition, ...] = (),
     guard: Guard = Guard.APPLICATION,
+    name: str = "",
 ) -> Callable[[H], H]:
-    """Declare the decorated method as the handler of a path, in each of `editions`."""
+    """Declare the decorated method as the handler of a path, in each of `editions`.
+
+    `name` is for what is published under another name than the method's: its second route.
+    """
 
     def mark(handler: H) -> H:
         routes = handler.__dict__.setdefault(_MARK, [])
-        operation = "".join(word.capitalize() for word in handler.__name__.split("_"))
+        operation = "".join(word.capitalize() for word in (name or handler.__name__).split("_"))
         for edition in editions or (None,):
             prefix = f"/{edition.value}" if edition else ""
             suffix = edition.name.capitalize() if edition else ""
@@ -113,6 +121,7 @@ def route(
                 Route(
                     method=method, path=prefix + path, edition=edition, guard=guard, query=query,
                     body=body, answers=answers, operation=operation + suffix,
+                    group=handler.__module__.rpartition(".")[2],
                     summary=(handler.__doc__ or "").partition("\n")[0],
                 )
             )  # fmt: skip
@@ -143,6 +152,12 @@ class _Node:
         self.children: dict[str, _Node] = {}
         self.any: _Node | None = None
         self.routes: dict[str, Route] = {}
+
+
+def _allowed(methods: Iterable[str]) -> tuple[str, ...]:
+    """With those that are answered everywhere: OPTIONS, and HEAD where GET is."""
+    implied = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
+    return tuple(sorted(implied.union(methods)))
 
 
 class Router:
@@ -176,7 +191,7 @@ class Router:
             raise NotFound()
         found = node.routes.get("GET" if method == "HEAD" else method)
         if found is None:
-            raise MethodNotAllowed(f"Allowed here: {', '.join(sorted(node.routes))}.")
+            raise MethodNotAllowed(allowed=_allowed(node.routes))
         return found, dict(zip(node.names[found.method], values, strict=True))
 
     def _add(self, added: Route) -> None:

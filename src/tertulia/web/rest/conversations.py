@@ -1,6 +1,6 @@
 """Conversations, and the conversations of a user (wire-api 1.2-1.6)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,17 +21,33 @@ from tertulia.web.routing import EDITIONS, Call, route
 PATH = "/conversations/{conversation_id}"
 
 
+_DATE = "ISO 8601, or `YYYY-MM-DD HH:MM:SS` in UTC."
+After = Annotated[str, Meta(description=f"Created after this. {_DATE}")]
+Before = Annotated[str, Meta(description=f"Created before this. {_DATE}")]
+
+
 class ConversationQuery(PageQuery, frozen=True):
-    date_start: str = ""
-    date_end: str = ""
-    name: str = ""
+    date_start: After = ""
+    date_end: Before = ""
+    name: Annotated[str, Meta(description="Only the conversation of this name.")] = ""
 
 
 class UserConversationQuery(PageQuery, frozen=True):
-    state: Annotated[str, Meta(pattern="^(?i:invited|joined|left|)$")] = ""
-    order_by: Annotated[str, Meta(pattern="^(?:created|custom_sort_key|)$")] = "created"
+    state: Annotated[
+        str,
+        Meta(
+            description="Only those in which the user's membership is so, in any case.",
+            extra_json_schema={"enum": ["", *MemberState]},
+        ),
+    ] = ""
+    order_by: Literal["created", "custom_sort_key", ""] = "created"
     include_custom_data: bool = True
-    date_start: str = ""
+    date_start: After = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.state and self.state.upper() not in MemberState.__members__:
+            raise ValueError("`state` must be one of [invited, joined, left]")
 
 
 def read_date(name: str, text: str) -> Instant | None:
@@ -76,7 +92,7 @@ class ConversationResource:
 
     @route("PUT", PATH, editions=EDITIONS, body=ConversationDraft,
            answers={200: shapes.Conversation})  # fmt: skip
-    @route("PATCH", PATH, editions=EDITIONS, body=ConversationDraft,
+    @route("PATCH", PATH, name="patch_conversation", editions=EDITIONS, body=ConversationDraft,
            answers={200: shapes.Conversation})  # fmt: skip
     async def update_conversation(self, call: Call) -> Response:
         """Update a conversation"""

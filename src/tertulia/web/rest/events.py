@@ -1,8 +1,8 @@
 """Events of a conversation: send, read, list, delete (wire-api 2)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from tertulia.model.errors import ValidationFailed
 from tertulia.model.event import Event
@@ -29,17 +29,27 @@ CHAT_EVENTS = (
 (wire-clients 5.3)."""
 
 
+_NUMBER = {"pattern": "^[0-9]{0,15}$"}
+FirstId = Annotated[str, Meta(description="From this event on.", extra_json_schema=_NUMBER)]
+LastId = Annotated[str, Meta(description="Up to this event.", extra_json_schema=_NUMBER)]
+Types = Annotated[str, Meta(description="Only these types: at most five, with commas between.")]
+Sender = Annotated[str, Meta(description="Id of the member that acts.")]
+
+NOTHING = ("",)
+"""A filter that no event passes; an empty one would let all pass."""
+
+
 class EventPageQuery(PageQuery, frozen=True):
-    start_id: str = ""
-    end_id: str = ""
-    event_type: str = ""
+    start_id: FirstId = ""
+    end_id: LastId = ""
+    event_type: Types = ""
     exclude_deleted_events: bool = False
-    filter_group_type: str = ""
+    filter_group_type: Annotated[str, Meta(description="`ChatEvents`: only those of a chat.")] = ""
     filter_group_version: str = ""
 
 
 class DeleteQuery(Struct, frozen=True):
-    from_: str = field(default="", name="from")
+    from_: Sender = field(default="", name="from")
 
 
 class _Shown(Listed, frozen=True):
@@ -57,7 +67,7 @@ class EventResource:
         """Send an event into a conversation"""
         return await self._create(call, Creator.REST)
 
-    @route("POST", PATH, editions=(Edition.V03,), body=EventDraft,
+    @route("POST", PATH, name="create_event", editions=(Edition.V03,), body=EventDraft,
            answers={201: shapes.EventResource})  # fmt: skip
     async def create_any_event(self, call: Call) -> Response:
         """Send an event into a conversation, of the older types too"""
@@ -69,7 +79,7 @@ class EventResource:
         """List the events of a conversation"""
         return await self._list(call, as_array=self._wants_array(call))
 
-    @route("GET", PATH, editions=(Edition.V03,), query=EventPageQuery,
+    @route("GET", PATH, name="list_events", editions=(Edition.V03,), query=EventPageQuery,
            answers={200: shapes.EventPage})  # fmt: skip
     async def list_embedded_events(self, call: Call) -> Response:
         """List the events of a conversation"""
@@ -145,7 +155,7 @@ def _types(query: EventPageQuery) -> tuple[str, ...]:
     if query.filter_group_type != "ChatEvents":
         return named
     chat = [name for name in named if name in CHAT_EVENTS or name.startswith("custom:")]
-    return tuple(chat) if named else CHAT_EVENTS
+    return (tuple(chat) or NOTHING) if named else CHAT_EVENTS
 
 
 def _conversation(call: Call) -> ConversationId:

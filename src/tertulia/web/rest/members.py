@@ -15,12 +15,17 @@ from tertulia.web.routing import EDITIONS, Call, route
 
 PATH = "/conversations/{conversation_id}/members"
 ONE = PATH + "/{member_id}"
+OWN = PATH + "/me"
+"""COMPAT: the Node SDK reads and changes a member by it (wire-clients 7)."""
+
+
+Sender = Annotated[str, Meta(description="Id of the member that acts.")]
 
 
 class LeaveQuery(Struct, frozen=True):
     """COMPAT: older clients leave by DELETE, with the body's members in the query."""
 
-    from_: str = field(default="", name="from")
+    from_: Sender = field(default="", name="from")
     reason_code: Annotated[str, Meta(max_length=200)] = ""
     reason_text: Annotated[str, Meta(max_length=200)] = ""
 
@@ -48,7 +53,7 @@ class MemberResource:
             "_links": links(url, call.given, call.query, piece),
         })  # fmt: skip
 
-    @route("GET", PATH + "/me", editions=EDITIONS, answers={200: shapes.MemberResource})
+    @route("GET", OWN, editions=EDITIONS, answers={200: shapes.MemberResource})
     async def get_own_member(self, call: Call) -> Response:
         """Retrieve the membership of the token's user"""
         found = await self._members.me(_conversation(call), call.actor)
@@ -60,16 +65,20 @@ class MemberResource:
         found = await self._members.get(_conversation(call), _member(call), call.actor)
         return answers.json(200, shapes.member(found.member, found.user, call.base))
 
+    @route("PATCH", OWN, editions=EDITIONS, body=MemberChange,
+           answers={200: shapes.MemberResource})  # fmt: skip
+    async def update_own_member(self, call: Call) -> Response:
+        """Let the token's user join where it is invited, or leave"""
+        own = await self._members.me(_conversation(call), call.actor)
+        return await self._change(call, own.member.id)
+
     @route("PATCH", ONE, editions=EDITIONS, body=MemberChange,
            answers={200: shapes.MemberResource})  # fmt: skip
-    @route("PUT", ONE, editions=EDITIONS, body=MemberChange,
+    @route("PUT", ONE, name="put_member", editions=EDITIONS, body=MemberChange,
            answers={200: shapes.MemberResource})  # fmt: skip
     async def update_member(self, call: Call) -> Response:
         """Let an invited member join, or a member leave"""
-        member, user = await self._members.change(
-            _conversation(call), _member(call), call.body, call.actor
-        )
-        return answers.json(200, shapes.member(member, user, call.base))
+        return await self._change(call, _member(call))
 
     @route("DELETE", ONE, editions=EDITIONS, query=LeaveQuery, answers={204: None})
     async def delete_member(self, call: Call) -> Response:
@@ -82,6 +91,12 @@ class MemberResource:
         )  # fmt: skip
         await self._members.change(_conversation(call), _member(call), request, call.actor)
         return answers.nothing()
+
+    async def _change(self, call: Call, member_id: MemberId) -> Response:
+        member, user = await self._members.change(
+            _conversation(call), member_id, call.body, call.actor
+        )
+        return answers.json(200, shapes.member(member, user, call.base))
 
 
 def _conversation(call: Call) -> ConversationId:

@@ -31,6 +31,7 @@ class SystemResource:
     def __init__(self, health: Health, routes: Callable[[], Iterable[Route]]) -> None:
         self._health = health
         self._routes = routes
+        self._described: dict[str, Any] | None = None
 
     @route("GET", "/healthz", guard=Guard.OPEN, answers={200: Status})
     async def show_health(self, call: Call) -> Response:
@@ -44,7 +45,7 @@ class SystemResource:
             raise Unavailable(f"Not ready: {', '.join(missing)}.")
         return answers.json(200, Status("ready"))
 
-    @route("GET", "/metrics", guard=Guard.OPEN, answers={200: None})
+    @route("GET", "/metrics", guard=Guard.OPEN, answers={200: str})
     async def show_metrics(self, call: Call) -> Response:
         """Show the figures of this process, in the Prometheus text format"""
         return Response(
@@ -55,7 +56,9 @@ class SystemResource:
     @route("GET", "/openapi.json", guard=Guard.OPEN, answers={200: dict[str, Any]})
     async def show_openapi(self, call: Call) -> Response:
         """Describe the REST surface"""
-        return answers.json(200, openapi(self._routes(), call.origin))
+        if self._described is None:  # made once: it takes longer than a hundred other answers
+            self._described = openapi(self._routes(), call.origin)
+        return answers.json(200, {**self._described, "servers": [{"url": call.origin}]})
 
     @route("GET", "/asyncapi.json", guard=Guard.OPEN, answers={200: dict[str, Any]})
     async def show_asyncapi(self, call: Call) -> Response:

@@ -1,5 +1,9 @@
 """Users (wire-api 1.7)."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from tertulia.model.errors import Forbidden
 from tertulia.model.state import User
 from tertulia.protocols.http1 import Response
@@ -13,7 +17,7 @@ ONE = "/users/{user_id}"
 
 
 class UserQuery(PageQuery, frozen=True):
-    name: str = ""
+    name: Annotated[str, Meta(description="Only the user of this name.")] = ""
 
 
 class UserResource:
@@ -48,16 +52,17 @@ class UserResource:
         return answers.json(200, shapes.user(await self._found(call), call.base))
 
     @route("PATCH", ONE, editions=EDITIONS, body=UserDraft, answers={200: shapes.UserResource})
-    @route("PUT", ONE, editions=EDITIONS, body=UserDraft, answers={200: shapes.UserResource})
+    @route("PUT", ONE, name="put_user", editions=EDITIONS, body=UserDraft,
+           answers={200: shapes.UserResource})  # fmt: skip
     async def update_user(self, call: Call) -> Response:
         """Update a user"""
-        user = await self._own(call)
-        return answers.json(200, shapes.user(await self._users.update(user, call.body), call.base))
+        user = await self._users.update((await self._own(call)).id, call.body)
+        return answers.json(200, shapes.user(user, call.base))
 
     @route("DELETE", ONE, editions=EDITIONS, answers={204: None})
     async def delete_user(self, call: Call) -> Response:
         """Delete a user; it leaves its conversations"""
-        await self._members.delete_user(await self._own(call))
+        await self._members.delete_user((await self._own(call)).id)
         return answers.nothing()
 
     @route("GET", ONE + "/sessions", editions=EDITIONS, query=PageQuery,

@@ -1,0 +1,83 @@
+"""The five-minute tour of README.md, run as printed, against a server started as it says."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.caller import Caller
+from tests.system.conftest import Plant
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```bash tour\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARK = "\x1e"
+
+
+def blocks() -> list[str]:
+    return _BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def run(folder: Path) -> list[str]:
+    """What each block prints, all run by one shell."""
+    script = f"printf '{_MARK}'\n".join(blocks())
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("TERTULIA_")
+    }
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout.split(_MARK)
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents that stand one behind the other."""
+    decoder, found = json.JSONDecoder(), []
+    text = text.strip()
+    while text:
+        document, end = decoder.raw_decode(text)
+        found.append(document)
+        text = text[end:].lstrip()
+    return found
+
+
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="no bash or curl")
+def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    tree = plant(data=".tertulia")
+    document = tree.start()
+    setting, users, members, talk, history, lists = run(tmp_path)
+
+    assert setting == ""
+    alice, bob = documents(users)
+    assert (alice["name"], alice["display_name"], bob["name"]) == ("alice", "Alice", "bob")
+
+    (joined,) = documents(members)
+    assert joined["state"] == "JOINED"
+
+    message, seen, afterwards = documents(talk)
+    assert (message["id"], seen["id"]) == (4, 5)
+    assert message["body"]["text"] == "Hi Bob"
+    assert list(afterwards["state"]["seen_by"]) == [joined["id"]]
+
+    whole, remaining = documents(history)
+    assert [event["id"] for event in whole["_embedded"]] == [1, 2, 3, 4, 5]
+    assert [event["id"] for event in remaining["_embedded"]] == [1, 2, 3, 5, 6]
+
+    assert "message:seen" in lists
+
+    async def deleted() -> Any:
+        async with Caller(document) as caller:
+            return await caller.get(f"/v1/conversations/{joined['conversation_id']}/events/4")
+
+    assert list(asyncio.run(deleted())["body"]) == ["timestamp"]
+    assert tree.terminate() == 0

@@ -1,4 +1,4 @@
-"""A store in memory that behaves like one on a disk: later, in batches, and failing now and then."""
+"""A store in memory that behaves like one on a disk: later, in batches, some of which fail."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator
@@ -12,20 +12,31 @@ from tertulia.store.memory import MemoryStore
 
 
 class LateStore(MemoryStore):
-    """Answers a turn of the loop later. `fates` says of each batch whether it is stored; then all."""
+    """Answers turns of the loop later. `fates` says of batch after batch whether it is stored."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fates: Iterator[bool] = iter(())
+        self.is_held = False
+        """Nothing is committed until `release`."""
         self._batch: list[tuple[Append, asyncio.Future[Position]]] = []
 
     def append(self, append: Append) -> Awaitable[Position]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Position] = loop.create_future()
-        if not self._batch:
+        if not self._batch and not self.is_held:
             loop.call_soon(loop.call_soon, self._commit)
         self._batch.append((append, future))
         return future
+
+    @property
+    def waiting(self) -> int:
+        """Appends that are not yet committed."""
+        return len(self._batch)
+
+    def release(self) -> None:
+        self.is_held = False
+        self._commit()
 
     def _commit(self) -> None:
         batch, self._batch = self._batch, []

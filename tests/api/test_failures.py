@@ -21,6 +21,7 @@ from tests.api.cast import (
     user,
 )
 from tests.api.conftest import SETTINGS, Play
+from tests.api.late import LateStore
 from tests.store.disk import Disk
 
 from tertulia.model.actor import Actor
@@ -139,6 +140,50 @@ def test_refusals_need_no_store_either(play: Play) -> None:
         assert (await world.call("DELETE", "/v1/conversations/CON-9")).status == 404
 
     play(scenario)
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("first, second, status", [
+    (("DELETE", ONE, None), ("POST", f"{ONE}/events", text("Hi", "MEM-1")), 201),
+    (("DELETE", ONE, None), ("PUT", ONE, {"name": "renamed"}), 200),
+    (("DELETE", ONE, None), ("DELETE", "/v1/users/alice", None), 204),
+    (("DELETE", ONE, None), ("GET", f"{ONE}/events", None), 200),
+    (("POST", f"{ONE}/members", entrance("carol")),
+     ("POST", f"{ONE}/members", entrance("carol")), 201),
+    (("PUT", ONE, {"name": "same"}), ("PUT", ONE, {"name": "same"}), 200),
+    (("PATCH", f"{ONE}/members/MEM-1", {"state": "left"}),
+     ("POST", f"{ONE}/events", text("Hi", "MEM-1")), 201),
+])  # fmt: skip
+def test_nobody_is_refused_for_what_then_did_not_happen(
+    keys: tuple[str, str], first: tuple[str, str, Any], second: tuple[str, str, Any], status: int
+) -> None:
+    async def whole() -> None:
+        store = LateStore()
+        world = await World.open(keys=keys, store=store, settings=SETTINGS)
+        await scene(world)
+        store.is_held, store.fates = True, iter([False])
+        one = asyncio.create_task(world.call(*first))
+        await turns(20)
+        other = asyncio.create_task(world.call(*second))
+        await turns(20)  # enough to be decided upon what is not yet on disk
+        assert store.waiting == 1 and not other.done()
+        store.release()
+        failed, done = await one, await other
+        assert refusal(failed) == DOWN
+        assert done.status == status, done.json
+        await world.check_replay()
+        live = await store.conversation(ConversationId("CON-1"))
+        assert live is not None and live.profile.state == "ACTIVE"
+        if second[0] == "PUT":
+            assert live.profile.name == second[2]["name"]
+        if "users" in second[1]:
+            assert {member.state for member in live.members.values()} == {"LEFT", "INVITED"}
+
+    asyncio.run(whole())
 
 
 # The store on a disk that fails now and then.

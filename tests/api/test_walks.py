@@ -145,7 +145,7 @@ class Walk:
             assert shown["sequence_number"] == len(told)
             await self._check_log(room, told)
             fold = folds[ConversationId(room)]
-            states = {member.id: member.state.value for member in fold.members.values()}
+            states = {str(member.id): member.state.value for member in fold.members.values()}
             await self._check_members(room, states)
 
     async def _check_log(self, room: str, told: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.system.caller import Caller
 from tests.system.load import Acknowledged
 from tests.system.receiver import Receiver
 
@@ -49,6 +50,20 @@ async def until_delivered(data: Path, receiver: Receiver, *, within: float) -> N
             missing = sorted(wanted - receiver.books.positions)
             pytest.fail(f"{len(missing)} not delivered, the first {missing[:5]}: {receiver.books}")
         await asyncio.sleep(0.05)
+
+
+async def until_recorded(caller: Caller, attempts: int) -> None:
+    """Wait until so many successes are in the journal, and the cursor with them."""
+    deadline = time.monotonic() + 30
+    while await _recorded(caller) < attempts:
+        assert time.monotonic() < deadline, "what was delivered is not recorded"
+        await asyncio.sleep(0.05)
+
+
+async def _recorded(caller: Caller) -> float:
+    figures = (await caller.call("GET", "/metrics")).raw.decode().splitlines()
+    delivered = [line for line in figures if line.startswith("tertulia_webhook_delivered_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in delivered)
 
 
 def _is_told(event: Event) -> bool:

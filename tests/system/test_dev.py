@@ -18,7 +18,7 @@ from tests.system.books import SECRET
 from tests.system.caller import Caller
 from tests.system.conftest import Plant
 from tests.system.receiver import Receiver
-from tests.system.tree import STOPPED_WITHIN, Tree, until
+from tests.system.tree import STOPPED_WITHIN, Tree, plain_environment, until
 
 from tertulia.devkit import DevDocument
 from tertulia.model.events.registry import all_types
@@ -38,10 +38,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     assert tree.terminate() == 0
 
 
-def tertulia(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def tertulia(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "tertulia", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=30, check=False,
+        env=plain_environment(), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
 
 

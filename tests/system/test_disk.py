@@ -6,11 +6,10 @@ room that an operator makes. It needs no root.
 
 import asyncio
 import resource
-import time
 
 import psutil
 import pytest
-from tests.system.accounting import check_everything, until_delivered
+from tests.system.accounting import check_everything, until_delivered, until_recorded
 from tests.system.books import SECRET
 from tests.system.caller import Answer, Caller
 from tests.system.conftest import Plant
@@ -139,24 +138,10 @@ def test_a_disk_that_is_full_for_the_journal_keeps_webhooks_waiting(plant: Plant
             _limit(dispatcher)
             await story.write(5)
             await until_delivered(tree.data, receiver, within=30)
-            await _until_recorded(document, 25 * WRITERS + 1)
+            async with Caller(document) as caller:
+                await until_recorded(caller, 25 * WRITERS + 1)
             assert tree.part("dispatcher") == dispatcher
         await asyncio.to_thread(tree.terminate)
         await check_everything(tree.data, story.told, receiver)
 
     asyncio.run(scenario())
-
-
-async def _until_recorded(document: DevDocument, attempts: int) -> None:
-    """Until the journal has caught up with what was delivered."""
-    deadline = time.monotonic() + 30
-    async with Caller(document) as caller:
-        while await _recorded(caller) < attempts:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
-
-
-async def _recorded(caller: Caller) -> float:
-    figures = (await caller.call("GET", "/metrics")).raw.decode().splitlines()
-    delivered = [line for line in figures if line.startswith("tertulia_webhook_delivered_total{")]
-    return sum(float(line.rpartition(" ")[2]) for line in delivered)

@@ -8,19 +8,17 @@ import asyncio
 import os
 import random
 import socket
-import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
-from tests.system.accounting import check_everything, until_delivered
+from tests.system.accounting import check_everything, until_delivered, until_recorded
 from tests.system.books import SECRET
 from tests.system.caller import Caller
 from tests.system.conftest import Plant
 from tests.system.load import Load
-from tests.system.receiver import Receiver, moody
-from tests.system.tree import STOPPED_WITHIN, Tree, until
+from tests.system.receiver import Mood, Receiver, moody, willing
+from tests.system.tree import STOPPED_WITHIN, Tree, is_over, until
 
 from tertulia.devkit import DevDocument
 
@@ -46,10 +44,18 @@ SETTINGS = {
 }
 
 
+SAYING = {"type": "custom:said"}
+PATIENT = {
+    "TERTULIA_WEBHOOKS__FIRST_RETRY_S": "2",
+    "TERTULIA_WEBHOOKS__MAX_RETRY_S": "2",
+    "TERTULIA_WEBHOOKS__TOTAL_TIMEOUT_S": "10",
+}
+
+
 def test_the_whole_tree_is_killed_again_and_again(plant: Plant) -> None:
     async def scenario() -> None:
         chance = random.Random(SEED)
-        receiver = Receiver(moody(chance, 0.03, slow=0.01))
+        receiver = Receiver(moody(chance, 0.05, slow=0.002))
         load = Load(chance, writers=WRITERS, conversations=CONVERSATIONS)
         async with receiver.listening() as url:
             tree = plant("--event-url", url, **SETTINGS)
@@ -115,7 +121,7 @@ def _accepts(document: DevDocument) -> bool:
 def test_a_killed_dispatcher_costs_nothing_but_repeats(plant: Plant) -> None:
     async def scenario() -> None:
         chance = random.Random(SEED)
-        receiver = Receiver(moody(chance, 0.03, slow=0.01))
+        receiver = Receiver(moody(chance, 0.05, slow=0.002))
         load = Load(chance, writers=WRITERS, conversations=CONVERSATIONS)
         async with receiver.listening() as url:
             tree = plant("--event-url", url, **SETTINGS)
@@ -123,7 +129,7 @@ def test_a_killed_dispatcher_costs_nothing_but_repeats(plant: Plant) -> None:
             await load.settle(document)
             writing = asyncio.create_task(load.write(document))
             for _ in range(3):
-                await _while_delivering(receiver)
+                await _until_requests(receiver, receiver.books.requests + 200)
                 victim = tree.part("dispatcher")
                 victim.kill()
                 await asyncio.to_thread(until, "a new one", lambda: tree.has("dispatcher"))
@@ -139,13 +145,36 @@ def test_a_killed_dispatcher_costs_nothing_but_repeats(plant: Plant) -> None:
     asyncio.run(scenario())
 
 
-async def _while_delivering(receiver: Receiver) -> None:
-    """Until some more requests have come."""
-    wanted = receiver.books.requests + 50
-    deadline = time.monotonic() + DELIVERED_WITHIN
-    while receiver.books.requests < wanted:
-        assert time.monotonic() < deadline, receiver.books
-        await asyncio.sleep(0.01)
+@pytest.mark.parametrize("mood", [Mood.IGNORE, Mood.REFUSE])
+def test_what_was_under_way_at_the_kill_is_sent_again(plant: Plant, mood: Mood) -> None:
+    """Waiting for its answer, or for its next try; the cursor that is written stands before it."""
+
+    async def scenario() -> None:
+        receiver = Receiver()
+        async with receiver.listening() as url:
+            tree = plant("--event-url", url, **SETTINGS | PATIENT)
+            document = await asyncio.to_thread(tree.start)
+            async with Caller(document) as caller:
+                made = [
+                    await caller.post("/v1/conversations", {"name": name}) for name in ("a", "b")
+                ]
+                await _until_requests(receiver, 2)
+                receiver.mood = lambda: mood
+                await caller.post(f"/v1/conversations/{made[0]['id']}/events", SAYING)
+                await _until_requests(receiver, 3)
+                receiver.mood = willing
+                await caller.post(f"/v1/conversations/{made[1]['id']}/events", SAYING)
+                await until_recorded(caller, 3)
+            assert (receiver.books.requests, receiver.books.failed) == (4, 1)
+            tree.part("dispatcher").kill()
+            await until_delivered(tree.data, receiver, within=DELIVERED_WITHIN)
+        assert receiver.books.faults == []
+
+    asyncio.run(scenario())
+
+
+async def _until_requests(receiver: Receiver, wanted: int) -> None:
+    await asyncio.to_thread(until, "requests", lambda: receiver.books.requests >= wanted)
 
 
 def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
@@ -160,7 +189,7 @@ def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
             dispatcher = tree.part("dispatcher")
             for _ in range(2):
                 writing = asyncio.create_task(load.write(document))
-                await _while_delivering(receiver)
+                await _until_requests(receiver, receiver.books.requests + 50)
                 tree.part("hub").kill()
                 await writing
                 await asyncio.to_thread(tree.ready)
@@ -181,8 +210,7 @@ def test_without_their_supervisor_the_parts_end(plant: Plant) -> None:
     parts = [tree.part("hub"), tree.part("dispatcher")]
     tree.supervisor.kill()
     tree.supervisor.wait()
-    _, alive = psutil.wait_procs(parts, timeout=STOPPED_WITHIN)
-    assert alive == []
+    until("their end", lambda: all(map(is_over, parts)), within=STOPPED_WITHIN)
     for url in (document.api_url, document.api_url_tls):
         address = urlsplit(url)
         assert address.hostname and address.port
@@ -196,12 +224,11 @@ def test_parts_that_have_just_been_started_end_too(plant: Plant) -> None:
     tree = plant()
     tree.spawn()
     until("parts", lambda: tree.has("hub") and tree.has("dispatcher"))
-    hub, dispatcher = tree.part("hub"), tree.part("dispatcher")
-    hub.kill()
+    dispatcher = tree.part("dispatcher")
+    tree.part("hub").kill()
     tree.supervisor.kill()
     tree.supervisor.wait()
-    _, alive = psutil.wait_procs([hub, dispatcher], timeout=STOPPED_WITHIN)
-    assert alive == []
+    until("its end", lambda: is_over(dispatcher), within=STOPPED_WITHIN)
 
 
 def test_a_directory_is_taken_over_from_a_killed_supervisor(plant: Plant) -> None:

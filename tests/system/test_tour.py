@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from tests.system.caller import Caller
 from tests.system.conftest import Plant
+from tests.system.tree import plain_environment
 
 pytestmark = pytest.mark.system
 
@@ -28,12 +28,10 @@ def blocks() -> list[str]:
 def run(folder: Path) -> list[str]:
     """What each block prints, all run by one shell."""
     script = f"printf '{_MARK}'\n".join(blocks())
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("TERTULIA_")
-    }
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=folder, env=plain_environment(), capture_output=True, text=True, timeout=120,
+        check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout.split(_MARK)

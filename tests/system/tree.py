@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,11 @@ def until(what: str, holds: Callable[[], bool], *, within: float = READY_WITHIN)
         time.sleep(_TICK)
 
 
+def plain_environment() -> dict[str, str]:
+    """Ours without settings: TERTULIA_FULL is for the tests and no setting."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TERTULIA_")}
+
+
 class Tree:
     """`tertulia dev` in a folder, on ports that the system chooses. Nothing is to be kept secret by
     the umask alone."""
@@ -47,10 +53,10 @@ class Tree:
         self.data = folder / data
         self.log = folder / "server.log"
         self._flags = flags
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("TERTULIA_")
-        } | dict(environment or {})
+        self._environment = plain_environment() | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._parts: set[psutil.Process] = set()
+        """Those that a test has looked at: it may have killed their supervisor."""
 
     @property
     def supervisor(self) -> "subprocess.Popen[bytes]":
@@ -83,12 +89,13 @@ class Tree:
         """The running `hub` or `dispatcher`."""
         for process in psutil.Process(self.supervisor.pid).children():
             if name in process.cmdline():
+                self._parts.add(process)
                 return process
         raise LookupError(f"there is no {name} now")
 
     def has(self, name: str) -> bool:
         try:
-            return self.part(name).is_running()
+            return not is_over(self.part(name))
         except (LookupError, psutil.NoSuchProcess):
             return False
 
@@ -102,7 +109,7 @@ class Tree:
         for victim in victims:
             victim.kill()
         self.supervisor.wait()
-        psutil.wait_procs(victims)
+        until("dead", lambda: all(is_over(victim) for victim in victims))
 
     def terminate(self) -> int:
         """SIGTERM, as an operator stops it; the exit code."""
@@ -118,6 +125,9 @@ class Tree:
         """Leave nothing running, whatever has happened."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
+        for part in self._parts:
+            with suppress(psutil.NoSuchProcess):
+                part.kill()
 
     def told(self) -> str:
         """The end of its log."""
@@ -131,6 +141,14 @@ class Tree:
         except FileNotFoundError:
             return False
         return document.pid == self.supervisor.pid and is_ready(document.api_url)
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Gone, or waiting for a parent that is in no hurry: it holds nothing any more."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def is_ready(url: str) -> bool:

@@ -17,12 +17,13 @@ from tertulia.model.decision import Decide, Decision
 from tertulia.model.errors import (
     ConversationNotFound,
     DuplicateConversationName,
+    Rejected,
     Unavailable,
 )
 from tertulia.model.event import Change, Event, Fact
 from tertulia.model.events.registry import Keep, find
 from tertulia.model.fold import fold
-from tertulia.model.ids import ApplicationId, ConversationId, EventId
+from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.state import Conversation, ConversationState
 from tertulia.ports import (
@@ -45,13 +46,18 @@ LIVE_MAX = 10_000
 
 
 class _Live:
-    """A conversation's newest fold, with the commits that are still on their way to the disk."""
+    """A conversation's newest fold, and the commit that will have made it durable."""
 
-    __slots__ = ("conversation", "pending")
+    __slots__ = ("conversation", "newest")
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
-        self.pending = 0
+        self.newest: asyncio.Future[Position] | None = None
+        """Commits end in their order: with this one, all before it have."""
+
+    @property
+    def is_settled(self) -> bool:
+        return self.newest is None or self.newest.done()
 
 
 class Conversations:
@@ -137,10 +143,12 @@ class Conversations:
 
     async def seen(self, conversation_id: ConversationId, actor: Actor) -> Conversation:
         """The live conversation, if the actor may see it: same error for absent and foreign."""
-        live = await self._load(conversation_id)
-        if live is None or not self._is_open(live, actor) or not actor.can_see(live.conversation):
-            raise ConversationNotFound()
-        return live.conversation
+        while True:
+            live = await self._load(conversation_id)
+            if live is not None and _is_visible(live.conversation, actor):
+                return live.conversation
+            if live is None or await self._stands(live):
+                raise ConversationNotFound()
 
     async def commit(
         self, conversation_id: ConversationId, actor: Actor, decide: Decide, *, visible: bool = True
@@ -156,18 +164,38 @@ class Conversations:
         """
         while True:
             live = self._live.get(conversation_id) or await self._load(conversation_id)
-            if live is None or not self._is_open(live, actor):
-                raise ConversationNotFound()
-            if visible and not actor.can_see(live.conversation):
+            if live is None:
                 raise ConversationNotFound()
             now = self._clock.now()
-            decision = decide(live.conversation, now)
+            try:
+                if not _is_visible(live.conversation, actor, whoever=not visible):
+                    raise ConversationNotFound()
+                decision = decide(live.conversation, now)
+            except Rejected:
+                if await self._stands(live):
+                    raise
+                continue
             if missing := self._cards.missing(live.conversation, decision):
                 await self._cards.load(missing)
                 continue  # others ran meanwhile: decide again
             events = self._numbered(live.conversation, decision, now)
             if await self._append(conversation_id, live, decision, events):
                 return events
+
+    async def _stands(self, live: _Live) -> bool:
+        """Whether a refusal that was decided on this fold may be told: once the fold is durable.
+
+        If it fails to become so, what was refused has to be decided again.
+        """
+        newest = live.newest
+        if newest is None:
+            return True
+        if not newest.done():
+            await asyncio.wait([newest])
+        if newest.exception() is None:
+            return True
+        self._forget(live.conversation.id, live)
+        return False
 
     async def _append(
         self, conversation_id: ConversationId, live: _Live, decision: Decision,
@@ -183,16 +211,16 @@ class Conversations:
             else:
                 self._announcer.announce(event)
         if not kept:
-            return True
+            return bool(events) or await self._stands(live)
         changes = (*decision.touches, *_changed(before, after))
         append = Append(
             before.profile.application_id, conversation_id, before.sequence, kept, changes
         )
-        durable = self._log.append(append)
-        live.conversation = after
-        live.pending += 1
+        durable = asyncio.ensure_future(self._log.append(append))
+        live.conversation, live.newest = after, durable
         try:
-            await durable
+            # shielded: others wait for it too
+            await asyncio.shield(durable)
         except Conflict:
             self._forget(conversation_id, live)
             if decision.touches:
@@ -201,8 +229,6 @@ class Conversations:
         except (NameTaken, Unavailable):
             self._forget(conversation_id, live)
             raise
-        finally:
-            live.pending -= 1
         return True
 
     def _numbered(
@@ -238,10 +264,6 @@ class Conversations:
             timestamp=now, body=fact.body, became=fact.became,
         )  # fmt: skip
 
-    def _is_open(self, live: _Live, actor: Actor) -> bool:
-        profile = live.conversation.profile
-        return _is_there(profile.state, profile.application_id, actor)
-
     async def _load(self, conversation_id: ConversationId) -> _Live | None:
         """One read for all who wait for the same conversation."""
         live = self._live.get(conversation_id)
@@ -270,7 +292,7 @@ class Conversations:
         self._live[conversation_id] = live
         while len(self._live) > LIVE_MAX:
             oldest, idle = next(iter(self._live.items()))
-            if idle.pending:
+            if not idle.is_settled:
                 self._live.move_to_end(oldest)
                 return  # its commits are on their way: a reload now would miss them
             del self._live[oldest]
@@ -282,6 +304,13 @@ class Conversations:
 
 def _is_there(state: ConversationState, owner: ApplicationId, actor: Actor) -> bool:
     return state is not ConversationState.DELETED and owner == actor.application_id
+
+
+def _is_visible(conversation: Conversation, actor: Actor, *, whoever: bool = False) -> bool:
+    """Whether it is there for the actor; `whoever`: even if the actor is not part of it."""
+    profile = conversation.profile
+    is_there = _is_there(profile.state, profile.application_id, actor)
+    return is_there and (whoever or actor.can_see(conversation))
 
 
 def _changed(before: Conversation, after: Conversation) -> list[Change]:

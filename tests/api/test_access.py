@@ -25,7 +25,9 @@ from tests.api.cast import (
 )
 from tests.api.conftest import SETTINGS, Play
 
+from tertulia.protocols.http1 import HttpError
 from tertulia.testing.world import EPOCH, Answer, World, with_limits
+from tertulia.web.problems import internal_error, protocol_problem
 
 NOW = EPOCH // 1000
 DAY = 24 * 3600
@@ -332,6 +334,11 @@ def test_every_answer_may_be_read_by_browsers(play: Play) -> None:
             assert answer.headers.items() >= CORS.items(), target
 
     play(scenario)
+
+
+def test_so_may_those_that_no_scenario_reaches() -> None:
+    for response in (internal_error("x"), protocol_problem(HttpError(413, "."), "x")):
+        assert dict(response.headers).items() >= CORS.items()
 
 
 @pytest.mark.parametrize("path", [

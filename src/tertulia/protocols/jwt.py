@@ -135,8 +135,8 @@ def _split(token: str) -> tuple[str, str, str]:
     if len(token) > TOKEN_MAX:
         raise TokenRefused(f"The token is longer than {TOKEN_MAX} characters.")
     parts = token.split(".", 3)
-    if len(parts) != 3:
-        raise TokenRefused("The token does not have three parts.")
+    if len(parts) != 3 or not token.isascii():
+        raise TokenRefused("The token does not have three parts in base64url.")
     return parts[0], parts[1], parts[2]
 
 

@@ -162,9 +162,9 @@ def _responses(route: Route, schemas: Schemas) -> Schema:
 
 def _refusals(route: Route) -> list[int]:
     """The errors that a request of this route can meet."""
-    found = {400, 406, 414, 431, 500, 503}
+    found = {400, 414, 431, 500, 503}
     if route.guard is not Guard.OPEN:
-        found.add(401)
+        found |= {401, 406}
     if route.guard is Guard.APPLICATION:
         found |= {403, 429}
     if route.names:

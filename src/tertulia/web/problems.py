@@ -8,6 +8,7 @@ import math
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tertulia.model.errors import (
     MethodNotAllowed,
@@ -17,6 +18,7 @@ from tertulia.model.errors import (
     Unavailable,
 )
 from tertulia.protocols.http1 import HttpError, Response
+from tertulia.web.answers import CORS
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -57,13 +59,19 @@ def problem(error: Rejected | Unavailable, instance: str) -> Response:
 
 def protocol_problem(error: HttpError, instance: str) -> Response:
     """The answer to bytes that were no acceptable request."""
-    return _protocol_problem(error.status, error.reason, instance)
+    return _readable(_protocol_problem(error.status, error.reason, instance))
 
 
 def internal_error(instance: str) -> Response:
     """The answer to a request that met a bug: nothing of it is told but where to look."""
     detail = f"An unexpected error occurred; it is logged as {instance}."
-    return Response(500, _body("system:error:internal-error", "Internal error.", detail, instance))
+    body = _body("system:error:internal-error", "Internal error.", detail, instance)
+    return _readable(Response(500, body))
+
+
+def _readable(response: Response) -> Response:
+    """For answers that do not come by the pipeline: browsers may read them too."""
+    return replace(response, headers=(*response.headers, *CORS))
 
 
 def _protocol_problem(status: int, detail: str, instance: str) -> Response:

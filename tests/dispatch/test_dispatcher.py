@@ -19,6 +19,7 @@ from tests.dispatch.fakes import (
     always,
     application,
     conversation,
+    profile,
     stuck,
 )
 from tests.dispatch.virtual import START, run
@@ -126,6 +127,27 @@ def test_order_without_gaps_under_random_failures(tmp_path: Path, seed: int) -> 
         assert receiver.ids(one) == expected
     own = [event.position for event in world.log.log if event.conversation_id is None]
     assert receiver.ids(None) == own
+
+
+def test_a_refused_creation_holds_no_other(tmp_path: Path) -> None:
+    log = FakeLog(application())
+    for one in (A, B):
+        log.append(None, "conversation:created", became=profile(one, None))
+    log.append(None, "app:knocking")
+    log.append(None, "conversation:deleted", became=profile(A, None))
+    receiver = Receiver(failing(lambda call: b"Tertulia-Position: 1\r" in call.headers))
+    world = World(tmp_path, log, receiver)
+
+    async def scenario() -> None:
+        async with world.running():
+            await asyncio.sleep(30)
+            assert sorted(one.position for one in receiver.seen if one.ok) == [2, 3]
+        async with world.running():  # what is held is found again in the journal
+            receiver.answer = always(200)
+            await asyncio.sleep(60)
+            assert [one.position for one in receiver.seen if one.ok][2:] == [1, 4]
+
+    run(scenario())
 
 
 def test_a_failing_conversation_is_held_and_no_other(tmp_path: Path) -> None:

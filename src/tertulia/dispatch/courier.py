@@ -13,8 +13,9 @@ from tertulia.dispatch.addresses import Address
 from tertulia.dispatch.answer import Answer, Call, Failure, Sender
 from tertulia.dispatch.attempt import is_success
 from tertulia.dispatch.envelope import envelope
+from tertulia.dispatch.lane import lane_of
 from tertulia.dispatch.recorder import Recorder
-from tertulia.dispatch.records import Attempt, LaneName, Purpose
+from tertulia.dispatch.records import Attempt, Purpose
 from tertulia.dispatch.room import SLOW_MS, Gate, Room
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.model.event import Event
@@ -113,7 +114,7 @@ def _attempt(
     latency_ms: int,
     answer: Answer,
 ) -> Attempt:
-    lane = LaneName(event.application_id, event.conversation_id, target)
+    lane = lane_of(event, target)
     if isinstance(answer, Failure):
         status, reason, head, delivered = None, answer.reason, b"", False
     else:

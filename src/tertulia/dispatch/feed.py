@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tertulia.dispatch.addresses import TARGETS, Addresses
 from tertulia.dispatch.attempt import GiveUp, after_failure, tries_allowed
 from tertulia.dispatch.courier import Courier
-from tertulia.dispatch.lane import Lane, marker, marker_before, missed_events
+from tertulia.dispatch.lane import Lane, lane_of, marker, marker_before, missed_events
 from tertulia.dispatch.outstanding import Outstanding
 from tertulia.dispatch.recorder import Recorder
 from tertulia.dispatch.records import Attempt, DeadLetter, Held, LaneName, Progress, Purpose, Replay
@@ -22,7 +22,7 @@ from tertulia.dispatch.replaying import send_again
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableLog, patiently
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, Position
+from tertulia.model.ids import ApplicationId, Position
 from tertulia.model.instant import Instant
 from tertulia.ports import Clock
 
@@ -61,7 +61,7 @@ class Feed:
         self._is_blocked = False
         self._read = cursor
         self._outstanding = Outstanding()
-        self._lanes: dict[tuple[ConversationId | None, str], Lane] = {}
+        self._lanes: dict[LaneName, Lane] = {}
         self._announced = 0
         self._replays: dict[int, asyncio.Task[None]] = {}
         for one in held:
@@ -151,15 +151,13 @@ class Feed:
         addresses.observe(event)
         for target in TARGETS:
             if await addresses.wanted(event, target) is not None:
-                self._put(event, self._lane(event.conversation_id, target))
+                self._put(event, self._lane(lane_of(event, target)))
         self._read = event.position
 
-    def _lane(self, conversation_id: ConversationId | None, target: str) -> Lane:
-        key = (conversation_id, target)
-        lane = self._lanes.get(key)
+    def _lane(self, name: LaneName) -> Lane:
+        lane = self._lanes.get(name)
         if lane is None:
-            lane = Lane(LaneName(self._application_id, conversation_id, target))
-            self._lanes[key] = lane
+            lane = self._lanes[name] = Lane(name)
         return lane
 
     def _put(self, event: Event, lane: Lane) -> None:
@@ -205,7 +203,7 @@ class Feed:
     def _forget(self, lane: Lane) -> None:
         lane.is_busy = False
         if lane.done <= self._read:
-            del self._lanes[lane.name.conversation_id, lane.name.target]
+            del self._lanes[lane.name]
 
     # --- a lane that is held ---
 
@@ -224,7 +222,7 @@ class Feed:
     def _restore(self, held: Held, cursor: Position) -> None:
         lane = Lane(held.lane, held)
         lane.missed = max(cursor, held.position)
-        self._lanes[held.lane.conversation_id, held.lane.target] = lane
+        self._lanes[held.lane] = lane
 
     def _wait_until_due(self, lane: Lane) -> None:
         if lane.held is not None and not self._is_stopping:

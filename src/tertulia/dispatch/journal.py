@@ -15,6 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from msgspec.structs import replace
+
 from tertulia.dispatch.records import (
     Attempt,
     Batch,
@@ -40,8 +42,9 @@ _TRIM_ATTEMPTS = "DELETE FROM attempts WHERE number <= (SELECT max(number) FROM 
 _ADD_TOTALS = """
 INSERT INTO totals VALUES (?,?,?) ON CONFLICT (application_id)
 DO UPDATE SET delivered = delivered + excluded.delivered, failed = failed + excluded.failed"""
-_PUT_HELD = "INSERT OR REPLACE INTO held VALUES (?,?,?,?,?,?,?,?,?)"
-_DROP_HELD = "DELETE FROM held WHERE application_id = ? AND conversation_id = ? AND target = ?"
+_PUT_HELD = "INSERT OR REPLACE INTO held VALUES (?,?,?,?,?,?,?,?,?,?)"
+_DROP_HELD = """
+DELETE FROM held WHERE application_id = ? AND conversation_id = ? AND target = ? AND about = ?"""
 _INSERT_DEAD = """
 INSERT OR REPLACE INTO dead_letters (application_id, conversation_id, target, event_id, position,
     type, tries, failing_since, at, reason)
@@ -172,8 +175,8 @@ def read_lane(row: sqlite3.Row) -> LaneName:
 
 def read_held(row: sqlite3.Row) -> Held:
     return Held(
-        read_lane(row), row["after"], row["position"], row["tries"], row["failing_since"],
-        row["not_before"], row["reason"],
+        replace(read_lane(row), about=row["about"] or None), row["after"], row["position"],
+        row["tries"], row["failing_since"], row["not_before"], row["reason"],
     )  # fmt: skip
 
 
@@ -186,7 +189,12 @@ def read_replay(row: sqlite3.Row) -> Replay:
 
 
 def _lane_key(name: LaneName) -> Row:
-    return name.application_id, name.conversation_id or "", name.target
+    return name.application_id, name.conversation_id or "", name.target, name.about or ""
+
+
+def _lane_shown(name: LaneName) -> Row:
+    """For the lists: what is about a conversation is found under it."""
+    return name.application_id, name.conversation_id or name.about or "", name.target
 
 
 def _held_row(held: Held) -> Row:
@@ -197,17 +205,16 @@ def _held_row(held: Held) -> Row:
 
 
 def _attempt_row(attempt: Attempt) -> Row:
-    lane = attempt.lane
     return (
-        lane.application_id, lane.conversation_id or "", lane.target, attempt.purpose,
-        attempt.event_id, attempt.position, attempt.type, attempt.url, attempt.number, attempt.at,
-        attempt.latency_ms, attempt.status, attempt.reason, attempt.body_head, attempt.delivered,
+        *_lane_shown(attempt.lane), attempt.purpose, attempt.event_id, attempt.position,
+        attempt.type, attempt.url, attempt.number, attempt.at, attempt.latency_ms, attempt.status,
+        attempt.reason, attempt.body_head, attempt.delivered,
     )  # fmt: skip
 
 
 def _dead_row(letter: DeadLetter) -> Row:
     return (
-        *_lane_key(letter.lane), letter.event_id, letter.position, letter.type, letter.tries,
+        *_lane_shown(letter.lane), letter.event_id, letter.position, letter.type, letter.tries,
         letter.failing_since, letter.at, letter.reason,
     )  # fmt: skip
 

@@ -23,13 +23,14 @@ CREATE TABLE IF NOT EXISTS held (
     application_id TEXT NOT NULL,
     conversation_id TEXT NOT NULL,
     target TEXT NOT NULL,
+    about TEXT NOT NULL,
     after INTEGER NOT NULL,
     position INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     failing_since INTEGER,
     not_before INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    PRIMARY KEY (application_id, conversation_id, target)
+    PRIMARY KEY (application_id, conversation_id, target, about)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS attempts (

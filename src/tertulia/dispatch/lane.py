@@ -14,6 +14,7 @@ from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableLog, patiently
 from tertulia.model.event import Event
 from tertulia.model.ids import Position
+from tertulia.model.state import Profile
 from tertulia.ports import EventQuery
 
 CATCH_UP_PAGE = 50
@@ -33,6 +34,18 @@ class Lane:
         """Newest event that is settled, when that is ahead of the application's reader."""
         self.is_busy = False
         self.due: asyncio.TimerHandle | None = None
+
+
+def lane_of(event: Event, target: str) -> LaneName:
+    """The lane that an event belongs to.
+
+    What is about a conversation but not of it, its creation and deletion, has a lane of its own:
+    one that is refused must not hold those of all others.
+    """
+    about = None
+    if event.conversation_id is None and isinstance(event.became, Profile):
+        about = event.became.id
+    return LaneName(event.application_id, event.conversation_id, target, about)
 
 
 def marker(event: Event) -> int:
@@ -58,13 +71,13 @@ async def missed_events(
     assert lane.held is not None
     after, seen = lane.held.after, Position(0)
     while seen < lane.missed:
-        page = await _page(lane.name, log, after, settings)
+        page = await _page(lane, log, after, settings)
         if not page:
             return
         for event in page:
             if event.position > lane.missed:
                 return
-            if event.conversation_id == lane.name.conversation_id:
+            if lane_of(event, lane.name.target) == lane.name:
                 yield event
             after, seen = _further(lane.name, event), event.position
 
@@ -74,16 +87,15 @@ def _further(name: LaneName, event: Event) -> int:
 
 
 async def _page(
-    name: LaneName, log: ReadableLog, after: int, settings: DispatchSettings
+    lane: Lane, log: ReadableLog, after: int, settings: DispatchSettings
 ) -> list[Event]:
     """The next events; for an application's stream, all of the application's are looked through."""
-    conversation_id = name.conversation_id
+    conversation_id = lane.name.conversation_id
     if conversation_id is not None:
         query = EventQuery(after=after, limit=CATCH_UP_PAGE)
         return await patiently(lambda: log.events(conversation_id, query), settings.pause_ms)
+    limit = min(settings.page, max(1, lane.missed - after))
     return await patiently(
-        lambda: log.follow(
-            Position(after), application_id=name.application_id, limit=settings.page
-        ),
+        lambda: log.follow(Position(after), application_id=lane.name.application_id, limit=limit),
         settings.pause_ms,
     )

@@ -27,6 +27,8 @@ class LaneName(Struct, frozen=True):
     """None: the application's own stream."""
     target: str
     """`rtc` (the application's webhook) or `callback` (the conversation's own)."""
+    about: ConversationId | None = None
+    """Of the application's own stream: the conversation that is created or deleted."""
 
 
 class Attempt(Struct, frozen=True):

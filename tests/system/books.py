@@ -12,15 +12,26 @@ SECRET = "a secret of the tests"
 _FAULTS_KEPT = 20
 
 
+class Body(Struct, frozen=True):
+    id: str | None = None
+    """Of the conversation, in an event about one."""
+
+
 class Envelope(Struct, frozen=True):
     type: str
     application_id: str
+    body: msgspec.Raw
     conversation_id: str | None = None
     id: int | None = None
 
+    @property
+    def about(self) -> str:
+        """What an event of the application's own stream is about; it is ordered among those."""
+        return f"about {msgspec.json.decode(self.body, type=Body).id}"
+
 
 class _Lane(Struct):
-    """What was taken of one conversation, or of the application's own stream."""
+    """What was taken of one conversation, or of what is about it."""
 
     newest: int = 0
     """Event id, or position in the application's stream."""
@@ -42,13 +53,14 @@ class Books:
         self.changed: set[tuple[str, int]] = set()
         """Events that came again with other bytes: right only when deleted meanwhile."""
         self.faults: list[str] = []
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, tuple[bool, _Lane]] = {}
+        """By name; true for a conversation's own, whose numbers have no gap."""
         self._key = signing_key(SECRET)
 
     @property
     def newest(self) -> dict[str, int]:
         """By conversation, the id of the newest event that was taken."""
-        return {name: lane.newest for name, lane in self._lanes.items() if name}
+        return {name: lane.newest for name, (numbered, lane) in self._lanes.items() if numbered}
 
     def enter(self, headers: dict[str, str], body: bytes, *, taken: bool) -> None:
         self.requests += 1
@@ -57,10 +69,12 @@ class Books:
         if claims is None or claims.application_id != event.application_id:
             self._fault(f"wrong signature of {event}")
         position = int(headers["tertulia-position"])
-        name = event.conversation_id if event.id is not None else None
-        number = position if name is None else event.id
-        lane = self._lanes.setdefault(name or "", _Lane())
-        assert number is not None
+        name, number = event.conversation_id, event.id
+        if name is None or number is None:
+            name, number = event.about, position
+        numbered, lane = self._lanes.setdefault(name, (event.id is not None, _Lane()))
+        if numbered and number > lane.newest + 1:
+            self._fault(f"{name}: {number} after {lane.newest}")
         self._check_order(lane, name, number)
         if not taken:
             self.failed += 1
@@ -70,11 +84,9 @@ class Books:
         lane.newest = max(lane.newest, number)
         digest = hashlib.sha256(body).digest()
         if lane.digests.setdefault(number, digest) != digest:
-            self.changed.add((name or "", number))
+            self.changed.add((name, number))
 
-    def _check_order(self, lane: _Lane, name: str | None, number: int) -> None:
-        if name is not None and number > lane.newest + 1:
-            self._fault(f"{name}: {number} after {lane.newest}")
+    def _check_order(self, lane: _Lane, name: str, number: int) -> None:
         if number < lane.newest:
             self.rewound += 1
             if number not in lane.digests:

@@ -130,8 +130,7 @@ def test_a_killed_dispatcher_costs_nothing_but_repeats(plant: Plant) -> None:
             writing = asyncio.create_task(load.write(document))
             for _ in range(3):
                 await _until_requests(receiver, receiver.books.requests + 200)
-                victim = tree.part("dispatcher")
-                victim.kill()
+                victim = await asyncio.to_thread(tree.kill_part, "dispatcher")
                 await asyncio.to_thread(until, "a new one", lambda: tree.has("dispatcher"))
                 assert tree.part("dispatcher") != victim
             assert not writing.done(), load.told.faults
@@ -166,7 +165,7 @@ def test_what_was_under_way_at_the_kill_is_sent_again(plant: Plant, mood: Mood) 
                 await caller.post(f"/v1/conversations/{made[1]['id']}/events", SAYING)
                 await until_recorded(caller, 3)
             assert (receiver.books.requests, receiver.books.failed) == (4, 1)
-            tree.part("dispatcher").kill()
+            await asyncio.to_thread(tree.kill_part, "dispatcher")
             await until_delivered(tree.data, receiver, within=DELIVERED_WITHIN)
         assert receiver.books.faults == []
 
@@ -190,7 +189,7 @@ def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
             for _ in range(2):
                 writing = asyncio.create_task(load.write(document))
                 await _until_requests(receiver, receiver.books.requests + 50)
-                tree.part("hub").kill()
+                await asyncio.to_thread(tree.kill_part, "hub")
                 await writing
                 await asyncio.to_thread(tree.ready)
                 assert tree.document() == document, "addresses and identity stay"

@@ -99,6 +99,13 @@ class Tree:
         except (LookupError, psutil.NoSuchProcess):
             return False
 
+    def kill_part(self, name: str) -> psutil.Process:
+        """SIGKILL a part and see it dead: until then it would be taken for its successor."""
+        victim = self.part(name)
+        victim.kill()
+        until("dead", lambda: is_over(victim))
+        return victim
+
     def kill(self, order: random.Random | None = None) -> None:
         """SIGKILL everything. The supervisor is stopped first, so that it starts nothing more."""
         supervisor = psutil.Process(self.supervisor.pid)

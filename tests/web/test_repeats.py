@@ -11,11 +11,11 @@ from tertulia.model.instant import Instant
 from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response
 from tertulia.web.access import Identity
-from tertulia.web.repeats import WINDOW, Key, Repeats
+from tertulia.web.repeats import WINDOW, Repeats
 
 
-def key(name: str = "k") -> Key:
-    return Key(ApplicationId("app"), name, b"")
+def key(name: str = "k") -> bytes:
+    return name.encode()
 
 
 class Work:

@@ -163,7 +163,7 @@ class Conversations:
             Conflict: only for a decision that touches an earlier event; read that again first.
         """
         while True:
-            live = self._live.get(conversation_id) or await self._load(conversation_id)
+            live = await self._load(conversation_id)
             if live is None:
                 raise ConversationNotFound()
             now = self._clock.now()

@@ -8,9 +8,8 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from tertulia.model.ids import ApplicationId
 from tertulia.protocols.http1 import Request
 from tertulia.web.access import Identity
 
@@ -34,84 +33,82 @@ class Answer(Protocol):
 A = TypeVar("A", bound=Answer)
 
 
-class Key(NamedTuple):
-    """What makes two requests the same. Their own size does not count: it is hashed."""
+class _Entry(Generic[A]):
+    """A request that came: running until it has its answer."""
 
-    application_id: ApplicationId
-    jti: str
-    digest: bytes
+    __slots__ = ("answer", "at", "ends")
 
-
-class _Kept(NamedTuple, Generic[A]):
-    answer: A
-    at: float
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.answer: A | None = None
+        self.ends: asyncio.Future[None] | None = None
+        """Made once somebody waits for it: almost nobody ever does."""
 
 
 class Repeats(Generic[A]):
     """Remembers answers for a minute; when there are too many, the oldest fall out first.
 
     Refusals that are raised are not remembered: they changed nothing, so deciding again is safe.
+    One look-up and one entry a request: this lies on the way of every POST.
     """
 
     def __init__(self, *, answers_max: int = ANSWERS_MAX, bodies_max: int = BODIES_MAX) -> None:
         self._answers_max = answers_max
         self._bodies_max = bodies_max
-        self._kept: OrderedDict[Key, _Kept[A]] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry[A]] = OrderedDict()
+        """In the order of arrival."""
         self._octets = 0
-        self._running: dict[Key, asyncio.Future[None] | None] = {}
-        """A future once somebody waits for it: almost nobody ever does."""
 
     @staticmethod
-    def key(identity: Identity, request: Request) -> Key:
-        """The target is taken as sent, with its query; no part can pass for another."""
-        head = f"{request.method} {request.target}\n".encode()
-        digest = hashlib.sha256(head + request.body).digest()
-        return Key(identity.application.id, identity.jti, digest)
+    def key(identity: Identity, request: Request) -> bytes:
+        """What makes two requests the same. The target is taken as sent, with its query; no part
+        can pass for another."""
+        told = f"{identity.application.id}\n{request.method} {request.target}\n{identity.jti}\n"
+        return hashlib.sha256(b"%d\n%b%b" % (len(told), told.encode(), request.body)).digest()
 
-    async def once(self, key: Key, now: float, run: Callable[[], Awaitable[A]]) -> A:
+    async def once(self, key: bytes, now: float, run: Callable[[], Awaitable[A]]) -> A:
         """The answer of the first request with this key, or `run` when this is the first.
 
         `now` is monotonic seconds. While the first is still running, wait for it; should it fail,
         the next takes its place.
         """
-        while key in self._running:
-            await asyncio.shield(self._end_of(key))
-        kept = self._kept.get(key)
-        if kept is not None and now - kept.at < WINDOW:
-            return kept.answer
-        self._running[key] = None
+        while (known := self._entries.get(key)) is not None:
+            if known.answer is None:
+                await asyncio.shield(_end_of(known))
+            elif now - known.at < WINDOW:
+                return known.answer
+            else:
+                self._drop(key)
+        entry = self._entries[key] = _Entry(now)
         try:
             answer = await run()
             if answer.status < 500 and answer.status != 429:
-                self._keep(key, _Kept(answer, now))
+                entry.answer = answer
+                self._octets += len(answer.body)
             return answer
         finally:
-            waited_for = self._running.pop(key)
-            if waited_for is not None:
-                waited_for.set_result(None)
+            if entry.answer is None:
+                del self._entries[key]
+            else:
+                self._trim()
+            if entry.ends is not None:
+                entry.ends.set_result(None)
 
-    def _end_of(self, key: Key) -> "asyncio.Future[None]":
-        ends = self._running[key]
-        if ends is None:
-            ends = self._running[key] = asyncio.get_running_loop().create_future()
-        return ends
+    def _trim(self) -> None:
+        """Let the oldest go; one that is still running keeps those behind it a little longer."""
+        while len(self._entries) > self._answers_max or self._octets > self._bodies_max:
+            key, oldest = next(iter(self._entries.items()))
+            if oldest.answer is None:
+                return
+            self._drop(key)
 
-    def _keep(self, key: Key, kept: _Kept[A]) -> None:
-        self._drop(key)
-        self._kept[key] = kept
-        self._octets += len(kept.answer.body)
-        while self._kept and self._has_excess(kept.at):
-            self._drop(next(iter(self._kept)))
+    def _drop(self, key: bytes) -> None:
+        answer = self._entries.pop(key).answer
+        if answer is not None:
+            self._octets -= len(answer.body)
 
-    def _has_excess(self, now: float) -> bool:
-        oldest = next(iter(self._kept.values()))
-        return (
-            len(self._kept) > self._answers_max
-            or self._octets > self._bodies_max
-            or now - oldest.at >= WINDOW
-        )
 
-    def _drop(self, key: Key) -> None:
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._octets -= len(gone.answer.body)
+def _end_of(entry: _Entry[A]) -> "asyncio.Future[None]":
+    if entry.ends is None:
+        entry.ends = asyncio.get_running_loop().create_future()
+    return entry.ends

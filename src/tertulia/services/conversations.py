@@ -192,7 +192,8 @@ class Conversations:
             return True
         if not newest.done():
             await asyncio.wait([newest])
-        if newest.exception() is None:
+        # cancelled: its caller went away, and what became of the write only the disk can tell
+        if not newest.cancelled() and newest.exception() is None:
             return True
         self._forget(live.conversation.id, live)
         return False
@@ -219,8 +220,7 @@ class Conversations:
         durable = asyncio.ensure_future(self._log.append(append))
         live.conversation, live.newest = after, durable
         try:
-            # shielded: others wait for it too
-            await asyncio.shield(durable)
+            await durable
         except Conflict:
             self._forget(conversation_id, live)
             if decision.touches:

@@ -27,8 +27,6 @@ SUPERVISORS = {
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""
-SMALL_PORTS = {"Announcer", "Clock", "Ids"}
-"""Their promises are what their types say; the suites of the services run on other adapters."""
 TARGETS = {"run", "test", "bench", "check", "lock", "docs"}
 EMPTY_NAMES = {"utils", "helpers", "common", "base", "manager", "handler", "misc"}
 FOREIGN = re.compile(
@@ -221,7 +219,7 @@ def classes(*paths: Path) -> Iterator[tuple[str, set[str]]]:
 
 def ports() -> list[str]:
     found = {name for name, bases in classes(SOURCE / "ports.py") if "Protocol" in bases}
-    return sorted(found - SMALL_PORTS)
+    return sorted(found)
 
 
 @pytest.mark.parametrize("port", ports())

@@ -1,5 +1,8 @@
 """Events that somebody sends, and the history of a conversation."""
 
+from collections.abc import Callable
+from functools import partial
+
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
 from tertulia.model.errors import EventNotFound
@@ -30,37 +33,21 @@ class Events:
             body = mint(event_type, body, self._ids.bare())
         fact = Fact(draft.type, encode_body(body), draft.from_, draft.to)
         target_id = body.target if isinstance(body, EventReference) else None
-        while True:
-            target = await self._target(conversation_id, target_id, actor)
 
-            def decide(
-                conversation: Conversation, now: Instant, target: Event | None = target
-            ) -> Decision:
-                return post(conversation, now, fact=fact, actor=actor, target=target)
+        def decide(target: Event | None, conversation: Conversation, now: Instant) -> Decision:
+            return post(conversation, now, fact=fact, actor=actor, target=target)
 
-            try:
-                events = await self._conversations.commit(conversation_id, actor, decide)
-            except Conflict:
-                continue
-            return events[0]
+        events = await self._commit_about(conversation_id, target_id, actor, decide)
+        return events[0]
 
     async def delete(
         self, conversation_id: ConversationId, event_id: EventId, actor: Actor,
         *, sender: MemberId | None,
     ) -> None:  # fmt: skip
-        while True:
-            target = await self._target(conversation_id, event_id, actor)
+        def decide(target: Event | None, conversation: Conversation, now: Instant) -> Decision:
+            return delete(conversation, now, target=target, sender=sender, actor=actor)
 
-            def decide(
-                conversation: Conversation, now: Instant, target: Event | None = target
-            ) -> Decision:
-                return delete(conversation, now, target=target, sender=sender, actor=actor)
-
-            try:
-                await self._conversations.commit(conversation_id, actor, decide)
-            except Conflict:
-                continue
-            return
+        await self._commit_about(conversation_id, event_id, actor, decide)
 
     async def get(self, conversation_id: ConversationId, event_id: EventId, actor: Actor) -> Event:
         event = await self._target(conversation_id, event_id, actor)
@@ -73,6 +60,20 @@ class Events:
     ) -> list[Event]:
         await self._conversations.seen(conversation_id, actor)
         return await self._log.events(conversation_id, query)
+
+    async def _commit_about(
+        self, conversation_id: ConversationId, target_id: EventId | None, actor: Actor,
+        decide: Callable[[Event | None, Conversation, Instant], Decision],
+    ) -> tuple[Event, ...]:  # fmt: skip
+        """Commit a decision about an earlier event, which is read again when the stream moved."""
+        while True:
+            target = await self._target(conversation_id, target_id, actor)
+            try:
+                return await self._conversations.commit(
+                    conversation_id, actor, partial(decide, target)
+                )
+            except Conflict:
+                continue
 
     async def _target(
         self, conversation_id: ConversationId, event_id: EventId | None, actor: Actor

@@ -3,6 +3,7 @@
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, MemberNotFound, ValidationFailed
+from tertulia.model.event import Event
 from tertulia.model.ids import ConversationId, MemberId, UserId
 from tertulia.model.instant import Instant
 from tertulia.model.membership import (
@@ -57,10 +58,7 @@ class Members:
             events = await self._conversations.commit(
                 conversation_id, actor, decide, visible=not joining
             )
-        member = events[0].became
-        if not isinstance(member, Member):
-            raise TypeError("a member event says what the member became")
-        return member, user
+        return _became(events), user
 
     async def get(
         self, conversation_id: ConversationId, member_id: MemberId, actor: Actor
@@ -100,10 +98,7 @@ class Members:
             )
 
         events = await self._conversations.commit(conversation_id, actor, decide)
-        changed = events[0].became
-        if not isinstance(changed, Member):
-            raise TypeError("a member event says what the member became")
-        return changed, user
+        return _became(events), user
 
     async def delete_user(self, user_id: UserId) -> None:
         """End a user's memberships, then the user."""
@@ -138,3 +133,10 @@ class Members:
         if user is None:
             raise LookupError(f"member {member.id} of an unknown user")
         return user
+
+
+def _became(events: tuple[Event, ...]) -> Member:
+    member = events[0].became
+    if not isinstance(member, Member):
+        raise TypeError("a member event says what the member became")
+    return member

@@ -69,7 +69,6 @@ class Api:
         origin = self._public_url or f"{scheme}://{request.headers.get('host', 'localhost')}"
         call = Call(request, origin, params)
         if route.edition is not None:
-            call.edition = route.edition
             call.base = f"{origin}/{route.edition.value}"
         elif route.path.startswith("/v2/"):
             call.base = f"{origin}/v2"
@@ -90,7 +89,6 @@ class Api:
         identity = await self._access.identify(request.headers.get("authorization"), now)
         identity.require(request.method, request.path)
         self._rates.spend(identity.application.id, self._monotonic())
-        call.application = identity.application
         call.actor = await self._actor(identity)
         if request.method == "POST" and identity.user_name is None:
             key = self._repeats.key(identity, request)

@@ -6,8 +6,8 @@ after. Keys are never re-used and items do not move, so a cursor stays good whil
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,6 +15,9 @@ from msgspec import Meta, Struct
 
 from tertulia.model.errors import InvalidCursor, ValidationFailed
 from tertulia.ports import Listed, Page
+from tertulia.protocols.http1 import Response
+from tertulia.web import answers
+from tertulia.web.routing import Call
 
 PAGE_SIZE_MAX = 100
 CURSOR_MAX = 1024
@@ -84,15 +87,15 @@ def page_of(query: PageQuery, name: str, shape: type) -> Page:
     return Page(limit=query.page_size + 1, descending=query.descending, after=after, before=before)
 
 
-class Slice(Struct, frozen=True):
+class Slice(Struct, Generic[Item], frozen=True):
     """The items to show, and the cursors to either side."""
 
-    items: list[Any]
+    items: list[Item]
     next: str | None
     prev: str | None
 
 
-def cut(items: Sequence[Item], page: Page, name: str, key: Callable[[Item], Key]) -> Slice:
+def cut(items: Sequence[Item], page: Page, name: str) -> Slice[Item]:
     """Drop the extra item, and make cursors from the ends."""
     shown = list(items)
     more = len(shown) == page.limit
@@ -102,12 +105,22 @@ def cut(items: Sequence[Item], page: Page, name: str, key: Callable[[Item], Key]
     behind = page.after is not None if page.before is None else more
     return Slice(
         items=shown,
-        next=write_cursor(name, key(shown[-1])) if shown and ahead else None,
-        prev=write_cursor(name, key(shown[0]), backward=True) if shown and behind else None,
+        next=write_cursor(name, shown[-1].key) if shown and ahead else None,
+        prev=write_cursor(name, shown[0].key, backward=True) if shown and behind else None,
     )
 
 
-def links(url: str, given: Mapping[str, str], query: PageQuery, piece: Slice) -> dict[str, Any]:
+def page_answer(call: Call, path: str, piece: Slice[Any], embedded: object) -> Response:
+    """200 with a page of the list at `path`, which begins after the edition."""
+    return answers.json(200, {
+        "page_size": call.query.page_size, "_embedded": embedded,
+        "_links": links(f"{call.base}{path}", call.given, call.query, piece),
+    })  # fmt: skip
+
+
+def links(
+    url: str, given: Mapping[str, str], query: PageQuery, piece: Slice[Any]
+) -> dict[str, Any]:
     """`_links` of a page. Absolute, and `cursor` last.
 
     COMPAT: the Node SDK reads href as a URL; nexmo-client reads the whole of it as a query string

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tertulia.model.actor import Actor
 from tertulia.model.errors import MethodNotAllowed, NotFound
-from tertulia.model.state import Application
+from tertulia.model.ids import ConversationId
 from tertulia.protocols.http1 import Request, Response
 
 
@@ -41,15 +41,13 @@ class Guard(StrEnum):
 class Call:
     """One request on its way through the pipeline; a handler finds everything decoded in it."""
 
-    __slots__ = ("actor", "application", "base", "body", "edition", "given", "origin", "params",
-                 "query", "request")  # fmt: skip
+    __slots__ = ("actor", "base", "body", "given", "origin", "params", "query", "request")
 
     def __init__(self, request: Request, origin: str, params: dict[str, str]) -> None:
         self.request = request
         self.origin = origin
         """`https://host:port`, as the caller addressed us."""
         self.params = params
-        self.edition = Edition.V1
         self.base = origin
         """Start of the links: origin and edition."""
         self.given: Mapping[str, str] = {}
@@ -57,7 +55,11 @@ class Call:
         self.query: Any = None
         self.body: Any = None
         self.actor: Actor = None  # type: ignore[assignment]  # set before a guarded handler runs
-        self.application: Application = None  # type: ignore[assignment]  # likewise
+
+    @property
+    def conversation_id(self) -> ConversationId:
+        """Of the path."""
+        return ConversationId(self.params["conversation_id"])
 
 
 Handler = Callable[[Call], Awaitable[Response]]

@@ -7,15 +7,14 @@ from msgspec import Meta
 
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.errors import UserNotFound, ValidationFailed
-from tertulia.model.ids import ConversationId, UserId
 from tertulia.model.instant import Instant, parse_date
 from tertulia.model.state import MemberState
-from tertulia.ports import ConversationFilter, ListedConversation, Page
+from tertulia.ports import ConversationFilter, ListedConversation
 from tertulia.protocols.http1 import Response
 from tertulia.services.conversations import Conversations
 from tertulia.services.users import Users
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, cut, links, page_of
+from tertulia.web.paging import PageQuery, cut, page_answer, page_of
 from tertulia.web.routing import EDITIONS, Call, route
 
 PATH = "/conversations/{conversation_id}"
@@ -82,8 +81,7 @@ class ConversationResource:
             created_after=read_date("date_start", query.date_start),
             created_before=read_date("date_end", query.date_end),
         )  # fmt: skip
-        page = page_of(query, "conversations", tuple[int])
-        return await self._page(call, where, page, f"{call.base}/conversations")
+        return await self._page(call, where, "/conversations")
 
     @route("GET", PATH, editions=EDITIONS, answers={200: shapes.Conversation})
     async def get_conversation(self, call: Call) -> Response:
@@ -96,13 +94,13 @@ class ConversationResource:
            answers={200: shapes.Conversation})  # fmt: skip
     async def update_conversation(self, call: Call) -> Response:
         """Update a conversation"""
-        await self._conversations.update(_id(call), call.body, call.actor)
+        await self._conversations.update(call.conversation_id, call.body, call.actor)
         return await self._shown(call)
 
     @route("DELETE", PATH, editions=EDITIONS, answers={204: None})
     async def delete_conversation(self, call: Call) -> Response:
         """Delete a conversation"""
-        await self._conversations.delete(_id(call), call.actor)
+        await self._conversations.delete(call.conversation_id, call.actor)
         return answers.nothing()
 
     @route("GET", "/users/{user_id}/conversations", editions=EDITIONS,
@@ -113,35 +111,30 @@ class ConversationResource:
         user = await self._users.find(call.params["user_id"], call.actor.application_id)
         if not call.actor.is_system and call.actor.user_id != user.id:
             raise UserNotFound()
-        by_key = query.order_by == "custom_sort_key"
         where = ConversationFilter(
-            call.actor.application_id, user_id=UserId(user.id), by_sort_key=by_key,
+            call.actor.application_id, user_id=user.id,
+            by_sort_key=query.order_by == "custom_sort_key",
             created_after=read_date("date_start", query.date_start),
             state=MemberState(query.state.upper()) if query.state else None,
         )  # fmt: skip
-        key = tuple[str, int] if by_key else tuple[int]
-        page = page_of(query, "conversations-by-key" if by_key else "conversations", key)
-        return await self._page(call, where, page, f"{call.base}/users/{user.id}/conversations")
+        return await self._page(call, where, f"/users/{user.id}/conversations")
 
     async def _shown(self, call: Call) -> Response:
-        found = await self._conversations.get(_id(call), call.actor)
+        found = await self._conversations.get(call.conversation_id, call.actor)
         return answers.json(200, shapes.conversation(found, call.base))
 
-    async def _page(self, call: Call, where: ConversationFilter, page: Page, url: str) -> Response:
-        name = "conversations-by-key" if where.by_sort_key else "conversations"
-        found = await self._conversations.list(where, page)
-        piece = cut(found, page, name, lambda item: item.key)
+    async def _page(self, call: Call, where: ConversationFilter, path: str) -> Response:
+        name, key = (
+            ("conversations-by-key", tuple[str, int])
+            if where.by_sort_key
+            else ("conversations", tuple[int])
+        )
+        page = page_of(call.query, name, key)
+        piece = cut(await self._conversations.list(where, page), page, name)
         items = [shapes.conversation(item, call.base) for item in piece.items]
         if not getattr(call.query, "include_custom_data", True):
             items = [_without_custom_data(item) for item in items]
-        return answers.json(200, {
-            "page_size": call.query.page_size, "_embedded": {"conversations": items},
-            "_links": links(url, call.given, call.query, piece),
-        })  # fmt: skip
-
-
-def _id(call: Call) -> ConversationId:
-    return ConversationId(call.params["conversation_id"])
+        return page_answer(call, path, piece, {"conversations": items})
 
 
 def _without_custom_data(item: shapes.Conversation) -> shapes.Conversation:

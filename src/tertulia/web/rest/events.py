@@ -2,18 +2,18 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Struct, field
 
 from tertulia.model.errors import ValidationFailed
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Creator
-from tertulia.model.ids import ConversationId, EventId, MemberId
+from tertulia.model.ids import EventId, MemberId
 from tertulia.model.posting import EventDraft
 from tertulia.ports import EventQuery, Listed, Page
 from tertulia.protocols.http1 import Response
 from tertulia.services.events import Events
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, cut, links, page_of, required_number
+from tertulia.web.paging import PageQuery, cut, page_answer, page_of, required_number
 from tertulia.web.routing import Call, Edition, route
 
 PATH = "/conversations/{conversation_id}/events"
@@ -88,7 +88,7 @@ class EventResource:
     @route("GET", ONE, editions=(Edition.V1, Edition.V03), answers={200: shapes.EventResource})
     async def get_event(self, call: Call) -> Response:
         """Retrieve an event"""
-        found = await self._events.get(_conversation(call), _number(call), call.actor)
+        found = await self._events.get(call.conversation_id, _number(call), call.actor)
         return answers.raw_json(200, shapes.event(found, call.base))
 
     @route("DELETE", ONE, editions=(Edition.V1, Edition.V03), query=DeleteQuery,
@@ -96,28 +96,23 @@ class EventResource:
     async def delete_event(self, call: Call) -> Response:
         """Delete an event: its content goes, its place stays"""
         sender = MemberId(call.query.from_) if call.query.from_ else None
-        await self._events.delete(_conversation(call), _number(call), call.actor, sender=sender)
+        await self._events.delete(call.conversation_id, _number(call), call.actor, sender=sender)
         return answers.nothing()
 
     async def _create(self, call: Call, creator: Creator) -> Response:
-        event = await self._events.create(_conversation(call), call.body, call.actor, creator)
+        event = await self._events.create(call.conversation_id, call.body, call.actor, creator)
         return answers.raw_json(201, shapes.event(event, call.base))
 
     async def _list(self, call: Call, *, as_array: bool) -> Response:
         page = page_of(call.query, "events", tuple[int])
         query = _event_query(call.query, page)
-        found = await self._events.list(_conversation(call), query, call.actor)
+        found = await self._events.list(call.conversation_id, query, call.actor)
         if page.before is not None:
             found.reverse()
-        items = [_Shown((event.id or 0,), event) for event in found]
-        piece = cut(items, page, "events", lambda item: item.key)
+        piece = cut([_Shown((event.id or 0,), event) for event in found], page, "events")
         shown = [item.event for item in piece.items]
-        url = f"{call.base}/conversations/{_conversation(call)}/events"
-        embedded: Raw = shapes.events_embedded(shown, call.base, as_array=as_array)
-        return answers.json(200, {
-            "page_size": call.query.page_size, "_embedded": embedded,
-            "_links": links(url, call.given, call.query, piece),
-        })  # fmt: skip
+        embedded = shapes.events_embedded(shown, call.base, as_array=as_array)
+        return page_answer(call, f"/conversations/{call.conversation_id}/events", piece, embedded)
 
     def _wants_array(self, call: Call) -> bool:
         """COMPAT: on /v1 the Java SDK (8.9.1 and later) reads an object, all others the array."""
@@ -156,10 +151,6 @@ def _types(query: EventPageQuery) -> tuple[str, ...]:
         return named
     chat = [name for name in named if name in CHAT_EVENTS or name.startswith("custom:")]
     return (tuple(chat) or NOTHING) if named else CHAT_EVENTS
-
-
-def _conversation(call: Call) -> ConversationId:
-    return ConversationId(call.params["conversation_id"])
 
 
 def _number(call: Call) -> EventId:

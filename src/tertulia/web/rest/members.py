@@ -4,13 +4,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from tertulia.model.ids import ConversationId, MemberId
+from tertulia.model.ids import MemberId
 from tertulia.model.membership import MemberChange, MemberDraft
 from tertulia.model.state import MemberState, Reason
 from tertulia.protocols.http1 import Response
 from tertulia.services.members import Members
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, cut, links, page_of
+from tertulia.web.paging import PageQuery, cut, page_answer, page_of
 from tertulia.web.routing import EDITIONS, Call, route
 
 PATH = "/conversations/{conversation_id}/members"
@@ -37,39 +37,36 @@ class MemberResource:
     @route("POST", PATH, editions=EDITIONS, body=MemberDraft, answers={201: shapes.MemberResource})
     async def create_member(self, call: Call) -> Response:
         """Invite a user to a conversation, or let it join"""
-        member, user = await self._members.create(_conversation(call), call.body, call.actor)
+        member, user = await self._members.create(call.conversation_id, call.body, call.actor)
         return answers.json(201, shapes.member(member, user, call.base))
 
     @route("GET", PATH, editions=EDITIONS, query=PageQuery, answers={200: shapes.MemberPage})
     async def list_members(self, call: Call) -> Response:
         """List the members of a conversation"""
         page = page_of(call.query, "members", tuple[int])
-        found = await self._members.list(_conversation(call), page, call.actor)
-        piece = cut(found, page, "members", lambda item: item.key)
+        found = await self._members.list(call.conversation_id, page, call.actor)
+        piece = cut(found, page, "members")
         items = [shapes.member(item.member, item.user, call.base) for item in piece.items]
-        url = f"{call.base}/conversations/{_conversation(call)}/members"
-        return answers.json(200, {
-            "page_size": call.query.page_size, "_embedded": {"members": items},
-            "_links": links(url, call.given, call.query, piece),
-        })  # fmt: skip
+        path = f"/conversations/{call.conversation_id}/members"
+        return page_answer(call, path, piece, {"members": items})
 
     @route("GET", OWN, editions=EDITIONS, answers={200: shapes.MemberResource})
     async def get_own_member(self, call: Call) -> Response:
         """Retrieve the membership of the token's user"""
-        found = await self._members.me(_conversation(call), call.actor)
+        found = await self._members.me(call.conversation_id, call.actor)
         return answers.json(200, shapes.member(found.member, found.user, call.base))
 
     @route("GET", ONE, editions=EDITIONS, answers={200: shapes.MemberResource})
     async def get_member(self, call: Call) -> Response:
         """Retrieve a member"""
-        found = await self._members.get(_conversation(call), _member(call), call.actor)
+        found = await self._members.get(call.conversation_id, _member(call), call.actor)
         return answers.json(200, shapes.member(found.member, found.user, call.base))
 
     @route("PATCH", OWN, editions=EDITIONS, body=MemberChange,
            answers={200: shapes.MemberResource})  # fmt: skip
     async def update_own_member(self, call: Call) -> Response:
         """Let the token's user join where it is invited, or leave"""
-        own = await self._members.me(_conversation(call), call.actor)
+        own = await self._members.me(call.conversation_id, call.actor)
         return await self._change(call, own.member.id)
 
     @route("PATCH", ONE, editions=EDITIONS, body=MemberChange,
@@ -89,18 +86,14 @@ class MemberResource:
             state=MemberState.LEFT, from_=MemberId(query.from_) if query.from_ else None,
             reason=None if reason == Reason() else reason,
         )  # fmt: skip
-        await self._members.change(_conversation(call), _member(call), request, call.actor)
+        await self._members.change(call.conversation_id, _member(call), request, call.actor)
         return answers.nothing()
 
     async def _change(self, call: Call, member_id: MemberId) -> Response:
         member, user = await self._members.change(
-            _conversation(call), member_id, call.body, call.actor
+            call.conversation_id, member_id, call.body, call.actor
         )
         return answers.json(200, shapes.member(member, user, call.base))
-
-
-def _conversation(call: Call) -> ConversationId:
-    return ConversationId(call.params["conversation_id"])
 
 
 def _member(call: Call) -> MemberId:

@@ -6,11 +6,12 @@ from msgspec import Meta
 
 from tertulia.model.errors import Forbidden
 from tertulia.model.state import User
+from tertulia.ports import Listed
 from tertulia.protocols.http1 import Response
 from tertulia.services.members import Members
 from tertulia.services.users import UserDraft, Users
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, Slice, cut, links, page_of
+from tertulia.web.paging import PageQuery, Slice, cut, page_answer, page_of
 from tertulia.web.routing import EDITIONS, Call, route
 
 ONE = "/users/{user_id}"
@@ -39,12 +40,9 @@ class UserResource:
         page = page_of(call.query, "users", tuple[int])
         name = call.query.name or None
         found = await self._users.list(call.actor.application_id, page, name=name)
-        piece = cut(found, page, "users", lambda item: item.key)
+        piece = cut(found, page, "users")
         items = [shapes.user_linked(item.user, call.base) for item in piece.items]
-        return answers.json(200, {
-            "page_size": call.query.page_size, "_embedded": {"users": items},
-            "_links": links(f"{call.base}/users", call.given, call.query, piece),
-        })  # fmt: skip
+        return page_answer(call, "/users", piece, {"users": items})
 
     @route("GET", ONE, editions=EDITIONS, answers={200: shapes.UserResource})
     async def get_user(self, call: Call) -> Response:
@@ -70,13 +68,9 @@ class UserResource:
     async def list_user_sessions(self, call: Call) -> Response:
         """List the live sessions of a user"""
         user = await self._own(call)
-        nothing = Slice([], None, None)  # live sessions are not served yet: nobody is logged in
-        return answers.json(200, {
-            "page_size": call.query.page_size, "_embedded": {"sessions": []},
-            "_links": links(
-                f"{call.base}/users/{user.id}/sessions", call.given, call.query, nothing
-            ),
-        })  # fmt: skip
+        # live sessions are not served yet: nobody is logged in
+        nothing: Slice[Listed] = Slice([], None, None)
+        return page_answer(call, f"/users/{user.id}/sessions", nothing, {"sessions": []})
 
     async def _found(self, call: Call) -> User:
         return await self._users.find(call.params["user_id"], call.actor.application_id)

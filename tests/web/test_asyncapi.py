@@ -1,12 +1,12 @@
 """The AsyncAPI document: whole, linked, and true of the golden webhooks."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from tests.web.pointers import references, resolve
 
 from tertulia.model.events.registry import Reach, all_types, find
 from tertulia.web.asyncapi import asyncapi
@@ -14,24 +14,6 @@ from tertulia.web.documents import read_examples
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(asyncapi("https://127.0.0.1:8443")))
 EXAMPLES = read_examples(Path(__file__).parents[1] / "vectors/events")
-
-
-def references(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
-def resolve(reference: str) -> Any:
-    node: Any = DOCUMENT
-    for step in reference.removeprefix("#/").split("/"):
-        node = node[step]
-    return node
 
 
 def test_structure() -> None:
@@ -43,7 +25,7 @@ def test_structure() -> None:
     assert DOCUMENT["servers"]["tertulia"]["protocol"] == "wss"
     for operation in DOCUMENT["operations"].values():
         assert operation["action"] == "send"
-        channel = resolve(operation["channel"]["$ref"])
+        channel = resolve(DOCUMENT, operation["channel"]["$ref"])
         offered = {f"{operation['channel']['$ref']}/messages/{key}" for key in channel["messages"]}
         assert {message["$ref"] for message in operation["messages"]} == offered
 
@@ -58,7 +40,8 @@ def test_plain_http_means_a_plain_socket() -> None:
 )
 def test_every_type_is_on_its_channels(channel: str, reach: Reach) -> None:
     sent = {
-        resolve(link["$ref"])["name"] for link in DOCUMENT["channels"][channel]["messages"].values()
+        resolve(DOCUMENT, link["$ref"])["name"]
+        for link in DOCUMENT["channels"][channel]["messages"].values()
     }
     assert sent == {found.name for found in all_types() if found.reaches & reach}
     assert channel != "webhook" or len(sent) == 68
@@ -68,7 +51,7 @@ def test_every_reference_resolves() -> None:
     found = set(references(DOCUMENT))
     assert len(found) > 200
     for reference in found:
-        assert resolve(reference) is not None
+        assert resolve(DOCUMENT, reference) is not None
 
 
 def test_every_component_is_used() -> None:

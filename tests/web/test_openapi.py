@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from tests.web.pointers import references, resolve
 
 from tertulia.devkit import RsaSmith
 from tertulia.model import errors
@@ -38,17 +39,6 @@ def operation(route: Route) -> dict[str, Any]:
     return found
 
 
-def references(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for value in node.values():
-            yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
-
-
 def texts(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         if isinstance(node.get("description"), str):
@@ -58,13 +48,6 @@ def texts(node: object) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from texts(value)
-
-
-def resolve(reference: str) -> Any:
-    node: Any = DOCUMENT
-    for step in reference.removeprefix("#/").split("/"):
-        node = node[step]
-    return node
 
 
 def validator(component: str) -> Draft202012Validator:
@@ -92,7 +75,7 @@ def test_every_reference_resolves_and_every_component_is_used() -> None:
     used = set(references(DOCUMENT))
     assert len(used) > 100
     for reference in used:
-        assert resolve(reference) is not None
+        assert resolve(DOCUMENT, reference) is not None
     for kind in ("schemas", "responses"):
         for name in DOCUMENT["components"][kind]:
             assert f"#/components/{kind}/{name}" in used, name

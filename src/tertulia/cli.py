@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,10 @@ from tertulia.app.occupancy import Occupied, occupy
 from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
+from tertulia.client.chat import chat
+from tertulia.client.entering import ChatFailed, Directions
+from tertulia.client.login import Login, Logins, NoServer
+from tertulia.client.terminal import terminal
 from tertulia.model.errors import TertuliaError
 from tertulia.model.events.reference import rows, table
 from tertulia.protocols.jwt import load_private_key, mint
@@ -56,6 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--data", help="data directory")
     token.add_argument("--sub", help="name of the user to speak for")
     token.add_argument("--ttl", type=int, default=3600, help="seconds (default 3600)")
+    talk = _command(commands, "chat", _chat, "talk in a conversation, in the terminal")
+    talk.add_argument("name", help="name of the user to speak as; made if missing")
+    talk.add_argument(
+        "conversation", nargs="?", help="its id or name; default: the user's only one"
+    )
+    talk.add_argument("--new", metavar="NAME", help="make a conversation of this name")
+    talk.add_argument("--data", help="data directory of a development server")
+    talk.add_argument("--url", help="address of another server; needs --token")
+    talk.add_argument("--token", help="a token of the user, for --url")
     events = _command(commands, "events", _events, "list the event types")
     events.add_argument("--json", action="store_true")
     webhooks = _command(commands, "webhooks", _webhooks, "what became of the webhooks")
@@ -117,16 +131,64 @@ def _token(given: argparse.Namespace) -> int:
     if not file.exists():
         print(f"tertulia: {file} is not there; start `tertulia dev` first", file=sys.stderr)
         return 1
-    document = msgspec.json.decode(file.read_bytes(), type=devkit.DevDocument)
+    print(_minted(_document(file), given.sub, given.ttl))
+    return 0
+
+
+def _document(file: Path) -> devkit.DevDocument:
+    return msgspec.json.decode(file.read_bytes(), type=devkit.DevDocument)
+
+
+def _minted(document: devkit.DevDocument, user_name: str | None, seconds: int) -> str:
     now = int(time.time())
     claims: dict[str, Any] = {
-        "application_id": document.application_id, "iat": now, "exp": now + given.ttl,
+        "application_id": document.application_id, "iat": now, "exp": now + seconds,
         "jti": str(uuid4()),
     }  # fmt: skip
-    if given.sub:
-        claims["sub"] = given.sub
-    print(mint(load_private_key(Path(document.private_key_file).read_text()), claims))
+    if user_name:
+        claims["sub"] = user_name
+    return mint(load_private_key(Path(document.private_key_file).read_text()), claims)
+
+
+def _chat(given: argparse.Namespace) -> int:
+    directions = Directions(given.name, given.conversation, given.new)
+    try:
+        if given.url or given.token:
+            asyncio.run(chat(_given_login(given), None, directions, terminal()))
+        else:
+            file = Path(given.data or Data().dir) / "dev.json"
+            if not file.exists():
+                raise ChatFailed(f"{file} is not there; start `tertulia dev` first, or give --url")
+            logins, host = _dev_logins(file, given.name), _dev_logins(file, None)
+            asyncio.run(chat(logins, host, directions, terminal()))
+    except ChatFailed as failure:
+        print(f"tertulia: {failure}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _given_login(given: argparse.Namespace) -> Logins:
+    if not (given.url and given.token):
+        raise ChatFailed("--url and --token go together")
+    login = Login(given.url, given.token)
+    return lambda: login
+
+
+def _dev_logins(file: Path, user_name: str | None) -> Logins:
+    """As the development server is now: it may come back on another port. A token is used for half
+    of its life."""
+
+    @lru_cache(maxsize=1)
+    def token(_half_hour: int) -> str:
+        return _minted(_document(file), user_name, 3600)
+
+    def login() -> Login:
+        try:
+            return Login(_document(file).api_url, token(int(time.time()) // 1800))
+        except OSError as error:  # the server is being started
+            raise NoServer(str(error)) from None
+
+    return login
 
 
 def _events(given: argparse.Namespace) -> int:

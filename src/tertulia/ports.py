@@ -11,9 +11,22 @@ from msgspec import Struct
 
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Change, Event
-from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position, UserId
+from tertulia.model.ids import (
+    ApplicationId,
+    ConversationId,
+    EventId,
+    MediaId,
+    MemberId,
+    Position,
+    SessionId,
+    UserId,
+)
+from tertulia.model.indexing import TextChanges
 from tertulia.model.instant import Instant
+from tertulia.model.media import MediaFile
+from tertulia.model.session import LiveSession, SessionRecord
 from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
+from tertulia.model.words import Snippet, Term
 
 
 class Conflict(TertuliaError):
@@ -22,6 +35,10 @@ class Conflict(TertuliaError):
 
 class NameTaken(TertuliaError):
     """The application already has a conversation or user of that name."""
+
+
+class QuotaReached(TertuliaError):
+    """The application's files may not take so much more room."""
 
 
 class Clock(Protocol):
@@ -36,6 +53,7 @@ class Ids(Protocol):
     def member(self) -> MemberId: ...
     def user(self) -> UserId: ...
     def application(self) -> ApplicationId: ...
+    def session(self) -> SessionId: ...
     def bare(self) -> str:
         """A uuid without a prefix."""
 
@@ -63,6 +81,8 @@ class EventQuery(Struct, frozen=True):
     """Exclusive upper bound."""
     types: tuple[str, ...] = ()
     """Empty means all. `custom:*` stands for every custom type."""
+    about: tuple[EventId, ...] = ()
+    """Only events whose body names one of these as `event_id` or `original_event_id`."""
     exclude_deleted: bool = False
     descending: bool = False
     limit: int = 10
@@ -105,6 +125,18 @@ class EventLog(Protocol):
         self, after: Position, *, application_id: ApplicationId | None = None, limit: int = 500
     ) -> list[Event]:
         """The next events in commit order, of one application or of all; empty when caught up."""
+
+    async def follow_user(
+        self, after: Position, user_id: UserId, *, limit: int = 500
+    ) -> list[Event]:
+        """The next events, in commit order, of all conversations that the user is or was in."""
+
+    def tail(self, after: Position) -> list[Event] | None:
+        """All events behind `after` of all applications, from memory, at once.
+
+        As they were appended: reports and deletions since are not in them. None: not all of them
+        are in memory any more; read them by `follow`.
+        """
 
     async def head(self) -> Position:
         """The newest position of the store; 0 when it is empty."""
@@ -163,6 +195,10 @@ class ListedUser(Listed, frozen=True):
     user: User
 
 
+class ListedSession(Listed, frozen=True):
+    session: LiveSession
+
+
 class Directory(Protocol):
     """The state that the log has led to, as rows to look up, and the users and applications.
 
@@ -187,6 +223,9 @@ class Directory(Protocol):
     ) -> ListedMember | None: ...
 
     async def members(self, conversation_id: ConversationId, page: Page) -> list[ListedMember]: ...
+
+    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+        """The joined members of a user, in conversations that are not deleted."""
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         """Conversations whose time to live has run out."""
@@ -214,7 +253,120 @@ class Directory(Protocol):
     async def delete_application(self, application_id: ApplicationId) -> None: ...
 
 
+class SessionLedger(Protocol):
+    """What of a live session outlives the process: who it is of, and how far it acknowledged.
+
+    - *Survives the death of the process*: whatever was opened or acknowledged is there when the
+      ledger is opened again, without the caller having waited. The loss of power may cost sessions,
+      never more.
+    - *Cheap*: `acknowledge` is called for every delivery and does no I/O that waits.
+    - A ledger belongs to one store: with another epoch it is empty.
+    """
+
+    def load(self) -> list["LedgerEntry"]:
+        """The sessions that were open when the ledger was last written."""
+
+    def open(self, record: SessionRecord, acknowledged: Position) -> int:
+        """Enter a session; the result is its place, above 0, for the calls below."""
+
+    def acknowledge(self, place: int, position: Position) -> None: ...
+
+    def close(self, place: int) -> None:
+        """Forget the session; its place will be another's."""
+
+
+class LedgerEntry(Struct, frozen=True):
+    place: int
+    record: SessionRecord
+    acknowledged: Position
+
+
+class TextQuery(Struct, frozen=True):
+    """Which texts are looked for."""
+
+    application_id: ApplicationId
+    terms: tuple[Term, ...]
+    """All of them have to be in a text."""
+    conversations: tuple[ConversationId, ...] | None = None
+    """None means all of the application."""
+    before: Position | None = None
+    """Exclusive upper bound of the messages' positions."""
+    limit: int = 10
+
+
+class FoundText(Struct, frozen=True):
+    """A message whose newest words match."""
+
+    position: Position
+    conversation_id: ConversationId
+    event_id: EventId
+    snippet: Snippet
+
+
+class SearchIndex(Protocol):
+    """The words of messages, to be found again. Made from the log, and made again when lost.
+
+    - *One step*: `write` stores changes and the position that they lead to together, or neither.
+    - *Found*: a search sees every write that has returned. Words match whatever their case and
+      accents; a changed text by its newest words only; what was removed, not at all.
+    - *Newest first*, by the position of the message, edited or not.
+    - *Failure*: Unavailable, nothing changed. SearchTooBroad for a search that would take long.
+      SearchMissing from all of it where this host cannot search.
+    """
+
+    async def begin(self, epoch: str, head: Position) -> Position:
+        """Up to where the log of this epoch is indexed.
+
+        An index of another epoch, or one that is ahead of the log's head, is emptied first.
+        """
+
+    async def write(self, changes: TextChanges, upto: Position) -> None: ...
+
+    async def find(self, query: TextQuery) -> list[FoundText]: ...
+
+
 class Announcer(Protocol):
     """Tells live followers of events that are not kept. Best effort: who is away misses them."""
 
     def announce(self, event: Event) -> None: ...
+
+
+class Stored(Struct, frozen=True):
+    """A media file on its way into the store."""
+
+    file: MediaFile
+    content: bytes
+
+
+class MediaStore(Protocol):
+    """Uploaded files, and the conversations in which they were shown.
+
+    - *Durable*: what `add`, `attach` or `delete` has returned for survives the loss of power.
+    - *All or nothing*: the files of an `add` are there together or not at all, each whole; a
+      `delete` takes all of an upload, and where it was shown, at once.
+    - *Bounded*: an `add` that would bring an application beyond its quota raises QuotaReached,
+      also when several come at the same time.
+    - *Failure*: Unavailable, nothing changed, no room taken; works again when the cause is gone.
+    """
+
+    @property
+    def secret(self) -> bytes:
+        """Signs addresses of files: random, made with the store and kept as long."""
+
+    async def add(self, upload: Sequence[Stored], *, quota: int) -> None:
+        """Store the representations of one upload, whose ids are new. `quota` is in octets for
+        all files of the application; 0 sets none."""
+
+    async def find(self, media_id: MediaId) -> MediaFile | None: ...
+
+    async def content(self, media_id: MediaId) -> bytes | None: ...
+
+    async def attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        """Remember that the conversation shows these files. Again is fine; files that are not
+        there are left out."""
+
+    async def conversations(self, media_id: MediaId) -> list[ConversationId]:
+        """Those that it is attached to, in the order of their ids."""
+
+    async def delete(self, media_id: MediaId) -> None:
+        """Delete the whole upload that it belongs to. Again is fine."""

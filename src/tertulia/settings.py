@@ -123,6 +123,38 @@ class Limits(Struct, frozen=True):
     burst: Annotated[
         int, _whole(1, 1_000_000, "Requests that may come at once after a quiet time.")
     ] = 2000
+    streams: Annotated[
+        int, _whole(1, 100_000, "Event streams and waiting polls open at once; one more is a 429.")
+    ] = 100
+
+
+class Sessions(Struct, frozen=True):
+    """Live sessions of client SDKs."""
+
+    per_user: Annotated[
+        int, _whole(1, 10_000, "Sessions of one user that may be connected at once.")
+    ] = 20
+    max_sockets: Annotated[
+        int, _whole(1, 1_000_000, "Session sockets open at once; one more is answered 503.")
+    ] = 20_000
+    resume_window_s: Annotated[
+        float, _seconds("How long a session that lost its connection can be resumed.")
+    ] = 900.0
+    ping_interval_s: Annotated[float, _seconds("Between two heartbeats.")] = 25.0
+    ping_timeout_s: Annotated[
+        float, _seconds("For the answer to a heartbeat; then the connection is cut.")
+    ] = 20.0
+    buffer: Annotated[
+        int,
+        _whole(65_536, 1 << 30, "Octets waiting for a slow session; with more it is cut."),
+    ] = 4_194_304
+    outstanding: Annotated[
+        int,
+        _whole(100, 1_000_000, "Events sent and not acknowledged; with more it is cut."),
+    ] = 10_000
+    create_users: Annotated[
+        bool, _text("Create the user that a valid token names; development mode always does.")
+    ] = False
 
 
 class Webhooks(Struct, frozen=True):
@@ -163,6 +195,17 @@ class Webhooks(Struct, frozen=True):
             ipaddress.ip_network(network)
 
 
+class Media(Struct, frozen=True):
+    """Files that are sent with events."""
+
+    upload_limit: Annotated[
+        int, _whole(1_024, 1 << 30, "Octets of one file; a larger one is answered 413.")
+    ] = 10_485_760
+    quota: Annotated[
+        int, _whole(0, 1 << 50, "Octets of all files of one application; 0 sets no limit.")
+    ] = 10_737_418_240
+
+
 class Wire(Struct, frozen=True):
     """Readings of the compatible API where clients differ."""
 
@@ -170,6 +213,12 @@ class Wire(Struct, frozen=True):
         Literal["auto", "array", "object"],
         _text("_embedded in the /v1 list of events: array, object, or auto to suit the client."),
     ] = "auto"
+
+
+class Inspector(Struct, frozen=True):
+    """The page at /inspect, on which a person sees what happens."""
+
+    enabled: Annotated[bool, _text("Serve it; who looks must know an application's key.")] = True
 
 
 class Log(Struct, frozen=True):
@@ -206,8 +255,11 @@ class Settings(Struct, frozen=True):
     rtc: Rtc = Rtc()
     account: Account = Account()
     limits: Limits = Limits()
+    sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
+    media: Media = Media()
     wire: Wire = Wire()
+    inspector: Inspector = Inspector()
     log: Log = Log()
     dev: Dev = Dev()
 

@@ -21,6 +21,8 @@ V03 = (
     "audio:say:done", "mixer:publisher:created", "mixer:publisher:destroyed",
     "mixer:subscriber:created", "mixer:subscriber:destroyed",
 )  # fmt: skip
+EXTENSIONS = ("custom:tertulia:edit", "custom:tertulia:reply", "custom:tertulia:reaction")
+"""Ours, beside the reference: of both editions."""
 UNKEPT = {"ephemeral", "text:typing:on", "text:typing:off"}
 
 

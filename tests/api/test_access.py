@@ -33,7 +33,10 @@ NOW = EPOCH // 1000
 DAY = 24 * 3600
 NO_ENTRY = (401, "system:error:invalid-token")
 EXPIRED = (401, "system:error:expired-token")
-CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After, Tertulia-Epoch",
+}
 
 
 def encoded(part: dict[str, Any]) -> bytes:
@@ -313,7 +316,7 @@ def test_browsers_may_ask_from_anywhere(play: Play, path: str) -> None:
         methods = answer.headers["Access-Control-Allow-Methods"].split(", ")
         assert set(methods) == {"GET", "POST", "PUT", "PATCH", "DELETE"}
         allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
-        assert set(allowed) == {"authorization", "content-type"}
+        assert set(allowed) == {"authorization", "content-type", "last-event-id"}
 
     play(scenario)
 

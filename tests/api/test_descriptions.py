@@ -17,8 +17,9 @@ from tests.api.cast import (
     text,
     user,
 )
-from tests.api.catalogue import BODIES, V03, V1
+from tests.api.catalogue import BODIES, EXTENSIONS, V03, V1
 from tests.api.conftest import Play
+from tests.live.visitor import Client
 
 from tertulia.testing.world import Answer, World
 from tertulia.web.asyncapi import asyncapi
@@ -161,7 +162,10 @@ def test_references_lead_somewhere_and_schemas_are_schemas(play: Play) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("edition, names", [("v1", V1), ("v0.3", (*V03, "ephemeral"))])
+@pytest.mark.parametrize(
+    "edition, names",
+    [("v1", (*V1, *EXTENSIONS)), ("v0.3", (*V03, *EXTENSIONS, "ephemeral"))],
+)
 def test_the_events_that_can_be_created_are_described(
     play: Play, edition: str, names: tuple[str, ...]
 ) -> None:
@@ -171,7 +175,8 @@ def test_the_events_that_can_be_created_are_described(
         for name, body in BODIES.items():
             draft = {"type": name, "from": "MEM-1", "body": body}
             assert description.accepts("POST", target, draft) == (name in names), name
-        assert not description.accepts("POST", target, {"type": "custom:", "body": {}})
+        for name in ("custom:", "custom:tertulia:", "custom:tertulia:edit"):
+            assert not description.accepts("POST", target, {"type": name, "body": {}})
 
     play(scenario)
 
@@ -184,6 +189,13 @@ def test_answers_are_as_described(play: Play) -> None:
         await _events(everything)
         await _users(everything)
         await _applications(everything)
+        await _media(everything)
+        await _older_conversations(everything)
+        await _older_events(everything)
+        await _older_users(everything)
+        await _sessions(everything)
+        await _discovery(everything)
+        await _extensions(everything)
         for path in ("/healthz", "/readyz", "/openapi.json", "/asyncapi.json"):
             await everything.call("GET", path, 200, headers=NOBODY)
         known = {(route.method, route.path) for route in world.hub.router.routes}
@@ -208,6 +220,13 @@ class _Checked:
         self._description.check(method, target, answer)
         if body is not None and status < 300:
             assert self._description.accepts(method, target, body), (method, target)
+        return answer
+
+    async def upload(self, target: str, status: int, body: bytes, **how: Any) -> Answer:
+        """A body that is not JSON."""
+        answer = await self.world.call("POST", target, body, **how)
+        assert answer.status == status, (target, answer.json)
+        self._description.check("POST", target, answer)
         return answer
 
 
@@ -301,6 +320,144 @@ async def _applications(checked: _Checked) -> None:
     await checked.call("GET", f"{desk}/replay/1", 404)
     await checked.call("GET", f"{desk}/policy", 200)
     await checked.call("PUT", f"{desk}/policy", 200, {"policy": "skip", "tries": 3})
+    stream = "/tertulia/v1/events"
+    await checked.call("GET", f"{stream}?after=0", 200)
+    await checked.call("GET", f"{stream}?after=99999", 400)
+    await checked.call("GET", f"{stream}?epoch=other", 409)
+    await checked.call("GET", f"{stream}?conversation_id=CON-none", 404)
+
+
+async def _extensions(checked: _Checked) -> None:
+    world = checked.world
+    cid = (await conversation(world))["id"]
+    mid = (await joined(world, cid, "searcher"))["id"]
+    number = (await say(world, cid, mid, "needle"))["id"]
+    events = f"/v1/conversations/{cid}/events"
+    reaction = {"event_id": number, "reaction": "x", "action": "add"}
+    reply = {"event_id": (await say(world, cid, mid, "yes"))["id"], "reply_to": number}
+    for kind, body in (("edit", {"event_id": number, "text": "a needle"}),
+                       ("reaction", reaction), ("reply", reply)):  # fmt: skip
+        draft = {"type": f"custom:tertulia:{kind}", "from": mid, "body": body}
+        await checked.call("POST", events, 201, draft)
+    await say(world, cid, mid, "gone")
+    await checked.call("DELETE", f"{events}/{reply['event_id'] + 4}", 204)
+    await checked.call("GET", f"/tertulia/v1/conversations/{cid}/messages", 200)
+    await world.hub.indexer.catch_up()
+    by: dict[str, Any] = {"user": "searcher"}
+    found = await checked.call("GET", "/tertulia/v1/search?q=needle", 200, **by)
+    assert found.json["results"]
+    await checked.call("GET", "/tertulia/v1/search?q=needle&conversation_id=CON-none", 404, **by)
+    await checked.call("GET", "/tertulia/v1/search?q=!", 400, **by)
+
+
+async def _media(checked: _Checked) -> None:
+    form = (
+        b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="cat.gif"\r\n\r\n'
+        b"GIF89a\r\n--xyz--\r\n"
+    )
+    by = {"headers": {"content-type": "multipart/form-data; boundary=xyz"}}
+    await checked.upload("/v1/image", 200, form, **by)
+    await checked.upload("/v1/image", 400, b"", **by)
+    await checked.upload("/v1/image", 415, form.replace(b"GIF89a", b"%PDF-1"), **by)
+    made = await checked.upload("/v3/media", 201, form, **by)
+    one = f"/v3/media/{made.json['id']}"
+    await checked.call("GET", f"{one}/info", 200)
+    await checked.call("GET", one, 200, headers={"accept": "image/*"})
+    await checked.call("GET", one, 304, headers={"if-none-match": "*"})
+    await checked.call("GET", one, 401, headers=NOBODY)
+    sound = await checked.upload("/v3/media", 201, b"ID3 sound")
+    part = f"/v3/media/{sound.json['id']}"
+    await checked.call("GET", part, 206, headers={"range": "bytes=0-2"})
+    await checked.call("GET", part, 416, headers={"range": "bytes=9-"})
+    await checked.call("DELETE", one, 204)
+    await checked.call("GET", one, 404)
+    await checked.call("GET", f"{one}/info", 404)
+
+
+OLDER = ("beta", "v0.1", "beta2", "v0.2")
+
+
+async def _older_conversations(checked: _Checked) -> None:
+    for edition in OLDER:
+        await user(checked.world, f"guest-{edition}", **FULL_USER)
+        made = await checked.call(
+            "POST", f"/{edition}/conversations", 200, {**ROOM, "name": edition}
+        )
+        one = f"/{edition}/conversations/{made.json['id']}"
+        by = {"user": f"guest-{edition}"}
+        guest = {"action": "invite", "user_name": f"guest-{edition}", "knocking_id": "k"}
+        mid = (await checked.call("POST", f"{one}/members", 200, guest)).json["id"]
+        await checked.call("POST", f"{one}/members", 400, guest)
+        await checked.call("PUT", f"{one}/members/{mid}", 200, {"action": "join"}, **by)
+        await checked.call("GET", one, 200, **by)
+        await checked.call("GET", f"{one}/members?page_size=1", 200)
+        await checked.call("GET", f"{one}/members/{mid}", 200)
+        await checked.call("GET", f"/{edition}/conversations?page_size=1", 200)
+        await checked.call("GET", f"/{edition}/users/guest-{edition}/conversations", 200, **by)
+        await checked.call("PUT", one, 200, {"display_name": None})
+        left = f"from={mid}&reason_code=c&reason_text=t"
+        await checked.call("DELETE", f"{one}/members/{mid}?{left}", 200, **by)
+        await checked.call("GET", one, 200, **by)
+        await checked.call("DELETE", one, 200)
+        await checked.call("DELETE", one, 404)
+
+
+async def _older_events(checked: _Checked) -> None:
+    cid = (await conversation(checked.world))["id"]
+    mid = (await joined(checked.world, cid, "elder"))["id"]
+    for edition in OLDER:
+        path = f"/{edition}/conversations/{cid}/events"
+        made = await checked.call("POST", path, 200, text("Hi", mid))
+        await checked.call("POST", path, 200, {"type": "ephemeral"}, user="elder")
+        play = {"type": "audio:play", "body": {"stream_url": ["https://a/b.mp3"]}}
+        await checked.call("POST", path, 200, play)
+        await checked.call("POST", path, 400, {"type": "audio:earmuff:on", "to": mid})
+        await checked.call("GET", f"{path}?start_id=1&end_id=3", 200)
+        one = f"{path}/{made.json['id']}"
+        await checked.call("GET", one, 200)
+        await checked.call("DELETE", one, 200)
+        await checked.call("GET", path, 200)
+        await checked.call("GET", f"{path}/99", 404)
+
+
+async def _older_users(checked: _Checked) -> None:
+    for edition in OLDER:
+        body = {"name": edition, **FULL_USER}
+        made = await checked.call("POST", f"/{edition}/users", 200, body)
+        one = f"/{edition}/users/{made.json['id']}"
+        await checked.call("POST", f"/{edition}/users", 409, body)
+        await checked.call("GET", one, 200)
+        await checked.call("PUT", one, 200, {"display_name": None})
+        await checked.call("GET", f"/{edition}/users?page_size=2", 200)
+        await checked.call("DELETE", one, 200)
+        await checked.call("GET", one, 404)
+
+
+async def _sessions(checked: _Checked) -> None:
+    await user(checked.world, "visitor")
+    for edition, ended in (("v0.3", 204), ("v0.2", 200), ("beta2", 200)):
+        client = await Client(checked.world).connect("visitor")
+        (success,) = client.told()
+        one = f"/{edition}/sessions/{success.payload['body']['id']}"
+        for listing in ("/v1/users/visitor", "/v0.3/users/visitor", "/tertulia/v1"):
+            listed = await checked.call("GET", f"{listing}/sessions", 200)
+            assert len(listed.json["_embedded"]["sessions"]) == 1
+        await checked.call("PUT", one, 200, user="visitor")
+        await checked.call("DELETE", one, ended)
+        await checked.call("DELETE", one, 404)
+    client = await Client(checked.world).connect("visitor")
+    (success,) = client.told()
+    one = f"/v0.3/sessions/{success.payload['body']['id']}"
+    await checked.call("POST", f"{one}/touch", 200, user="visitor")
+
+
+async def _discovery(checked: _Checked) -> None:
+    await checked.call("GET", "/v0.3/discovery/api", 200)
+    await checked.call("GET", "/v0.3/discovery/media/local", 200)
+    await checked.call("GET", "/v0.3/discovery/media/other", 404)
+    report = {"metrics": [{"name": "TIME_TO_RECONNECT_SUCCESS", "time": 1, "attempt": 1}]}
+    await checked.call("POST", "/v2/rtc/metrics", 200, {"body": report}, headers=NOBODY)
+    await checked.call("POST", "/v2/rtc/metrics", 400, {}, headers=NOBODY)
 
 
 def test_links_of_the_description_lead_to_this_server(play: Play) -> None:

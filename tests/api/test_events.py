@@ -21,7 +21,7 @@ from tests.api.cast import (
     text,
     user,
 )
-from tests.api.catalogue import BODIES, MINTED, UNKEPT, V03, V1
+from tests.api.catalogue import BODIES, EXTENSIONS, MINTED, UNKEPT, V03, V1
 from tests.api.conftest import Play
 
 from tertulia.model.events.registry import all_types
@@ -87,9 +87,9 @@ def test_each_type_that_may_be_created_is(play: Play, target: str, name: str) ->
 
 @pytest.mark.parametrize("target, allowed", [(EVENTS, V1), (OLDER, (*V03, "ephemeral"))])
 def test_all_other_types_are_refused(play: Play, target: str, allowed: tuple[str, ...]) -> None:
-    refused = {found.name for found in all_types()} - set(allowed)
+    refused = {found.name for found in all_types()} - {*allowed, *EXTENSIONS}
     refused |= {"", "custom", "custom:", "custom:a b", "custom:é", "MESSAGE", "message ", "x"}
-    refused |= {"custom:" + 94 * "a"}
+    refused |= {"custom:" + 94 * "a", "custom:tertulia:", "custom:tertulia:edits"}
     assert "custom:*" in refused and "member:joined" in refused
 
     async def scenario(world: World) -> None:
@@ -254,7 +254,9 @@ def test_a_user_speaks_as_a_joined_member_of_its_own(play: Play) -> None:
         await joined(world, "CON-1", "carol", state="invited")
         await user(world, "eve")
         assert (await post(world, text("Hi", "MEM-1"), user="alice")).status == 201
-        assert blamed(await post(world, text("Hi"), user="alice")) == "from"
+        unnamed = await post(world, text("Hi"), user="alice")
+        assert (unnamed.status, unnamed.json["from"]) == (201, "MEM-1")
+        assert blamed(await post(world, text("Hi"), user="carol")) == "from"
         for by, named, expected in (
             ("alice", "MEM-2", (403, NOT_GRANTED)), ("alice", "MEM-9", (404, NO_MEMBER)),
             ("carol", "MEM-3", (400, WRONG_STATE)), ("eve", "MEM-1", (404, NO_CONVERSATION)),
@@ -264,7 +266,7 @@ def test_a_user_speaks_as_a_joined_member_of_its_own(play: Play) -> None:
         await world.call("PATCH", "/v1/conversations/CON-1/members/MEM-1", {"state": "left"})
         gone = await post(world, text("Hi", "MEM-1"), user="alice")
         assert refusal(gone) == (400, WRONG_STATE)
-        assert [e["type"] for e in await history(world, "CON-1")].count("message") == 1
+        assert [e["type"] for e in await history(world, "CON-1")].count("message") == 2
 
     play(scenario)
 

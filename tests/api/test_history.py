@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from tests.api.cast import (
     INVALID,
+    NO_CONVERSATION,
     NO_EVENT,
     NO_MEMBER,
     NOT_GRANTED,
@@ -20,6 +21,7 @@ from tests.api.cast import (
     refusal,
     say,
     text,
+    user,
 )
 from tests.api.conftest import SETTINGS, Play
 
@@ -182,26 +184,28 @@ def test_only_what_was_said_can_be_deleted(play: Play) -> None:
     play(scenario)
 
 
-def test_users_delete_only_their_own_events(play: Play) -> None:
+def test_members_delete_events_in_their_own_name(play: Play) -> None:
     async def scenario(world: World) -> None:
         await room(world)
+        await user(world, "carol")
         await say(world, "CON-1", "MEM-1", "alice's")
         await say(world, "CON-1", None, "the application's")
+        await say(world, "CON-1", "MEM-1", "alice's")
         for target, by, expected in (
-            ("3", "bob", (403, NOT_GRANTED)), ("4", "bob", (403, NOT_GRANTED)),
-            ("3?from=MEM-2", "bob", (403, NOT_GRANTED)),
-            ("3?from=MEM-2", "alice", (403, NOT_GRANTED)),
+            ("3?from=MEM-2", "alice", (403, NOT_GRANTED)), ("3", "carol", (404, NO_CONVERSATION)),
             ("3?from=MEM-9", "alice", (404, NO_MEMBER)), ("3?from=MEM-9", None, (404, NO_MEMBER)),
         ):  # fmt: skip
             answer = await world.call("DELETE", f"{EVENTS}/{target}", user=by)
             assert refusal(answer) == expected, (target, by)
+        for target, by in (("3", "alice"), ("4?from=MEM-2", "bob")):
+            assert (await world.call("DELETE", f"{EVENTS}/{target}", user=by)).status == 204
         await world.call("PATCH", "/v1/conversations/CON-1/members/MEM-2", {"state": "left"})
-        left = await world.call("DELETE", f"{EVENTS}/3?from=MEM-2")
+        left = await world.call("DELETE", f"{EVENTS}/5?from=MEM-2")
         assert refusal(left) == (400, WRONG_STATE)
-        for number in (3, 4):
-            assert (await world.call("DELETE", f"{EVENTS}/{number}")).status == 204
-        notices = (await history(world, "CON-1"))[5:]
-        assert [(e["body"]["event_id"], e["from"]) for e in notices] == [(3, "MEM-1"), (4, None)]
+        gone = await world.call("DELETE", f"{EVENTS}/5", user="bob")
+        assert refusal(gone) == (403, NOT_GRANTED)
+        notices = [e for e in await history(world, "CON-1") if e["type"] == "event:delete"]
+        assert [(e["body"]["event_id"], e["from"]) for e in notices] == [(3, "MEM-1"), (4, "MEM-2")]
 
     play(scenario)
 

@@ -219,7 +219,8 @@ def test_a_user_joins_whatever_conversation_it_knows_the_id_of(play: Play) -> No
         }
         seen = await world.call("GET", "/v1/conversations/CON-1", user="bob")
         assert seen.status == 200
-        assert seen.json["_embedded"]["member"] == {"id": "MEM-1", "state": "JOINED"}
+        own = await world.call("GET", f"{MEMBERS}/me", user="bob")
+        assert seen.json["_embedded"] == {"id": "MEM-1", "state": "JOINED", "member": own.json}
         unknown = await world.call(
             "POST", "/v1/conversations/CON-9/members", entrance("bob"), user="bob"
         )

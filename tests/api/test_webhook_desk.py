@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.api.cast import NOT_GRANTED, blamed, refusal, stranger, user
 from tests.api.conftest import SETTINGS
 
-from tertulia.app.compose import Hub, Outside
+from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
-from tertulia.devkit import RsaSmith
 from tertulia.dispatch.journal import Journal
 from tertulia.dispatch.records import Attempt, Batch, DeadLetter, LaneName, Purpose
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import iso
-from tertulia.testing.world import EPOCH, Healthy, World
+from tertulia.testing.world import EPOCH, World
 
 DESK = "/tertulia/v1/webhooks"
 OWN = ApplicationId("application-1")
@@ -48,10 +48,7 @@ class Desk:
         self.journal = journal
         self.wakes = 0
         self.desk = JournalDesk(path, world.clock, self._wake)
-        outside = Outside(
-            store=world.store, clock=world.clock, ids=world.ids, announcer=world.announced,
-            desk=self.desk, health=Healthy(), smith=RsaSmith(), monotonic=world.clock.monotonic,
-        )  # fmt: skip
+        outside = replace(world.outside, desk=self.desk)
         world.hub = Hub(outside, world.settings)
 
     def _wake(self) -> None:

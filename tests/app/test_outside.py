@@ -8,6 +8,7 @@ from tertulia.app.chance import RandomIds, SystemClock
 from tertulia.app.link import ALIVE, Link, pair
 from tertulia.model.event import Event
 from tertulia.ports import Announcer, Clock, Ids
+from tertulia.services.announcements import Announcements as Everybody
 from tertulia.testing.world import Announcements, CountedIds, StillClock
 
 
@@ -42,6 +43,20 @@ class TestAnnouncements(AnnouncerContract):
 
     def heard(self) -> list[Event]:
         return list(self.announcements)
+
+
+class TestEverybody(AnnouncerContract):
+    def setup_method(self) -> None:
+        self.first, self.second = Announcements(), Announcements()
+        self.everybody = Everybody(self.first.announce)
+        self.everybody.add(self.second.announce)
+
+    def announcer(self) -> Announcer:
+        return self.everybody
+
+    def heard(self) -> list[Event]:
+        assert self.first == self.second
+        return list(self.second)
 
 
 class TestLink(AnnouncerContract):

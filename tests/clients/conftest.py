@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 Connect = Callable[..., Any]
 """Makes the Python SDK; keyword arguments replace the server's own credentials."""
-OLDEST_NODE = 18
+OLDEST_NODE = 20
 READY_WITHIN = 30.0
 """Seconds; generous, since the machine may be busy with other tests."""
 STOPPED_WITHIN = 5.0
@@ -141,7 +141,7 @@ def connect(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
 def node() -> Node:
     found = _host_node() or _wheel_node()
     if found is None:
-        _unavailable(
+        unavailable(
             f"No Node {OLDEST_NODE} or newer: install it, "
             "or `pip install -r requirements-node.lock`, which `make test` does."
         )
@@ -182,11 +182,11 @@ def _install(npm: list[str]) -> Path:
         [*npm, *arguments], cwd=packages, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        _unavailable(f"npm could not install the locked packages:\n{done.stderr[-2000:]}")
+        unavailable(f"npm could not install the locked packages:\n{done.stderr[-2000:]}")
     return packages
 
 
-def _unavailable(reason: str) -> NoReturn:
+def unavailable(reason: str) -> NoReturn:
     """A suite that cannot run is a failure in CI and a skip, with its reason, elsewhere."""
     if os.environ.get("CI"):
         pytest.fail(reason)

@@ -1,4 +1,4 @@
-// Steps, the running server and the unmodified SDK, for the suites of this folder.
+// Steps, the running server and the unmodified packages, for the suites of this folder.
 //   PKG_DIR=<folder holding node_modules> node server_sdk.mjs [dev.json]
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -11,12 +11,13 @@ export const dev = JSON.parse(readFileSync(devFile, 'utf8'));
 /** Sets the names of one run apart from those of another on the same server. */
 export const run = randomUUID().slice(0, 8);
 
-const require = createRequire(`${process.env.PKG_DIR ?? process.cwd()}/`);
-const { Vonage } = require('@vonage/server-sdk');
-const { Auth } = require('@vonage/auth');
+/** Loads an installed package. */
+export const require = createRequire(`${process.env.PKG_DIR ?? process.cwd()}/`);
 
 /** The SDK pointed at the server, as the application, or as a user when `jwtOptions.subject` is given. */
 export function connect(credentials = {}) {
+  const { Vonage } = require('@vonage/server-sdk');
+  const { Auth } = require('@vonage/auth');
   const auth = new Auth({
     apiKey: dev.api_key,
     apiSecret: dev.api_secret,
@@ -62,6 +63,22 @@ export async function step(name, body) {
     const answer = error?.response && !error.response.bodyUsed ? await error.response.text() : '';
     console.log(`FAIL ${name}: ${error?.stack ?? error} ${answer}`);
     return undefined;
+  }
+}
+
+/** A step that this package cannot take, and why. */
+export function skip(name, reason) {
+  console.log(`skip ${name}: ${reason}`);
+}
+
+/** What `look` finds, as soon as it finds something. */
+export async function until(what, look, patience = 8000) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not within ${patience} ms: ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 10); });
   }
 }
 

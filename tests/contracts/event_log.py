@@ -73,6 +73,22 @@ class EventLogContract(StoreContract):
         assert await store.event(conversation_id(), EventId(1)) is None
 
     @scenario
+    async def test_events_about_others(self, store: Store) -> None:
+        room = await begun(store)
+        bodies = [b'{"text":"a"}', b'{"event_id":1,"n":2}', b'{"text":"b","original_event_id":1}',
+                  b'{"event_id":2}', b'{"event_id":"1"}', b'{"event_id":1}', b"{}"]  # fmt: skip
+        events = [replace(event(room, n + 1), body=body) for n, body in enumerate(bodies)]
+        events[5] = replace(events[5], type="custom:a")
+        await store.append(Append(APP, room.id, EventId(0), events))
+        for about, types, expected in (
+            ((1,), (), [2, 3, 6]), ((2, 1), (), [2, 3, 4, 6]), ((7,), (), []),
+            ((1,), ("custom:*",), [6]), ((1,), ("custom:a", "message"), [2, 3, 6]),
+            ((), ("x",), []),
+        ):  # fmt: skip
+            query = EventQuery(about=tuple(map(EventId, about)), types=types, limit=10)
+            assert numbers(await history(store, room, query)) == expected, (about, types)
+
+    @scenario
     async def test_an_event_of_no_conversation_is_followed_but_in_no_history(
         self, store: Store
     ) -> None:
@@ -218,6 +234,40 @@ class EventLogContract(StoreContract):
         assert await store.follow(both[-1].position) == []
         assert await store.follow(both[-1].position, application_id=APP) == []
         assert await store.head() == both[-1].position
+
+    @scenario
+    async def test_what_a_user_follows_is_what_happens_where_it_is_or_was(
+        self, store: Store
+    ) -> None:
+        alice = user()
+        await store.put_user(alice)
+        rooms = [await begun(store), await begun(store), await begun(store)]
+        for room in rooms[:2]:
+            joined = member(room, alice)
+            fact = event(room, 1, type="member:joined", became=joined)
+            await store.append(Append(APP, room.id, EventId(0), (fact,), (joined,)))
+        await store.append(append(rooms[2], 0, events=2))
+        await store.append(append(rooms[1], 1, events=2))
+        await store.append(append(rooms[0], 1, events=2))
+        found = await store.follow_user(Position(0), alice.id)
+        assert [(each.conversation_id, each.id) for each in found] == [
+            (rooms[0].id, 1), (rooms[1].id, 1), (rooms[1].id, 2), (rooms[1].id, 3),
+            (rooms[0].id, 2), (rooms[0].id, 3),
+        ]  # fmt: skip
+        for number, each in enumerate(found):
+            assert await store.follow_user(each.position, alice.id) == found[number + 1 :]
+        assert await store.follow_user(Position(0), alice.id, limit=2) == found[:2]
+        assert await store.follow_user(Position(0), user().id) == []
+
+    @scenario
+    async def test_the_tail_is_what_was_appended_last(self, store: Store) -> None:
+        start = await store.head()
+        room = await begun(store, events=3)
+        assert store.tail(start) == await store.follow(start)
+        newest = await store.head()
+        assert store.tail(newest) == []
+        await store.append(append(room, 3, events=1))
+        assert store.tail(newest) == await store.follow(newest)
 
     @scenario
     async def test_a_page_goes_either_way_between_its_bounds(self, store: Store) -> None:

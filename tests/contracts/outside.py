@@ -34,7 +34,7 @@ class IdsContract(ABC):
         ids = self.ids()
         for made, prefix in (
             (ids.conversation(), "CON-"), (ids.member(), "MEM-"), (ids.user(), "USR-"),
-            (ids.application(), ""), (ids.bare(), ""),
+            (ids.application(), ""), (ids.bare(), ""), (ids.session(), "SES-"),
         ):  # fmt: skip
             assert re.fullmatch(prefix + self.tail, made)
 

@@ -24,6 +24,7 @@ from tertulia.model.ids import (
     EventId,
     MemberId,
     Position,
+    SessionId,
     UserId,
 )
 from tertulia.model.state import (
@@ -224,6 +225,9 @@ class CountedIds:
 
     def application(self) -> ApplicationId:
         return ApplicationId(self.bare())
+
+    def session(self) -> SessionId:
+        return SessionId(self.bare())
 
 
 class World:

@@ -1,6 +1,8 @@
+from collections.abc import AsyncGenerator
+
 import pytest
 
-from tertulia.protocols.http1 import Response, encode
+from tertulia.protocols.http1 import Response, Streamed, encode, encode_chunk, encode_start
 
 DATE = b"Mon, 04 May 2026 09:15:22 GMT"
 
@@ -46,3 +48,24 @@ def test_an_unknown_status_has_an_empty_phrase() -> None:
 def test_a_header_cannot_forge_another(value: str) -> None:
     with pytest.raises(ValueError):
         encode(Response(200, headers=(("Location", value),)), keep_alive=True, date=DATE)
+
+
+async def _no_pieces() -> AsyncGenerator[bytes, None]:
+    return
+    yield
+
+
+def test_a_streamed_answer_begins_with_all_but_its_length() -> None:
+    answer = Streamed(200, content_type="text/x", headers=(("A", "b"),), pieces=_no_pieces())
+    assert encode_start(answer, keep_alive=True, date=b"today", chunked=True) == (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nDate: today\r\n"
+        b"Transfer-Encoding: chunked\r\nA: b\r\n\r\n"
+    )
+    assert encode_start(answer, keep_alive=False, date=b"today", chunked=False) == (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nDate: today\r\n"
+        b"Connection: close\r\nA: b\r\n\r\n"
+    )
+
+
+def test_a_chunk_says_its_size() -> None:
+    assert encode_chunk(b"x" * 26) == b"1a\r\n" + b"x" * 26 + b"\r\n"

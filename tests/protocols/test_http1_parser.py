@@ -363,3 +363,28 @@ SCRAPS = [
 @given(st.lists(st.sampled_from(SCRAPS) | st.binary(max_size=3), max_size=30).map(b"".join))
 def test_no_bytes_are_a_surprise(noise: bytes) -> None:
     assert parse(noise) == parse(*bytewise(noise))
+
+
+def test_some_paths_take_a_larger_body() -> None:
+    limits = Limits(body=10, larger={"/big": 1000})
+    sized = b"POST %b HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+    chunked = b"POST %b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for path, most in ((b"/", 10), (b"/big", 1000), (b"/big/?a=b", 1000), (b"/big/x", 10)):
+        body = most * b"x"
+        for whole in (
+            sized % (path, most) + body, chunked % path + b"%x\r\n%b\r\n0\r\n\r\n" % (most, body),
+        ):  # fmt: skip
+            assert parse(*bytewise(whole), limits=limits) == ([only(whole, limits)], 0)
+        assert parse(sized % (path, most + 1), limits=limits) == ([], 413)
+        over = chunked % path + b"%x\r\n%bx\r\n" % (most + 1, body)
+        assert parse(over, limits=limits) == ([], 413)
+    later = sized % (b"/big", 1000) + 1000 * b"x" + sized % (b"/", 11)
+    assert parse(later, limits=limits)[1] == 413
+
+
+def test_how_much_of_a_body_is_there() -> None:
+    parser = Parser(LIMITS)
+    parser.feed(POST + b"Content-Length: 100\r\n\r\n" + 60 * b"x")
+    assert parser.received == 60
+    parser.feed(40 * b"x")
+    assert parser.received == 0

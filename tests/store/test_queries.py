@@ -12,7 +12,11 @@ SORTED = {
     "conversations_of_user_by_sort_key ASC": "the conversations of one user",
     "conversations_of_user_by_sort_key DESC": "the conversations of one user",
 }
-SCANNED = {"applications": "there are few", "ledger": "the same, by id"}
+SCANNED = {
+    "applications": "there are few",
+    "ledger": "the same, by id",
+    "follow_user": "the conversations of one user, found by index",
+}
 
 
 @pytest.mark.parametrize("name", SQL)

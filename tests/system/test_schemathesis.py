@@ -46,12 +46,13 @@ class Cast(NamedTuple):
     users: list[str]
     names: list[str]
     members: list[str]
+    media: list[str]
 
     def spared(self, document: DevDocument) -> str:
         """What no request may take from the others: the first of each."""
         users, names = self.users[:STAYING], self.names[:STAYING]
         kept = [document.application_id, self.conversations[0], *users, *names]
-        return " ".join([*kept, *self.members[:STAYING]])
+        return " ".join([*kept, *self.members[:STAYING], *self.media[:STAYING]])
 
 
 @pytest.mark.parametrize(("caller", "reached"), [("application", 0.85), ("user", 0.5)])
@@ -93,9 +94,11 @@ async def _assemble(document: DevDocument) -> Cast:
             sender = members[n % STAYING]["id"]
             body = {"message_type": "text", "text": f"{n}"}
             await caller.post(f"{path}/events", {"type": "message", "from": sender, "body": body})
+        media = [(await caller.post("/v3/media", f"words {n}"))["id"] for n in range(2 * STAYING)]
     return Cast(
         conversations=[room["id"] for room in rooms], users=[user["id"] for user in users],
         names=[user["name"] for user in users], members=[member["id"] for member in members],
+        media=media,
     )  # fmt: skip
 
 
@@ -117,7 +120,7 @@ def _config(document: DevDocument, cast: Cast, token: str) -> str:
         "main": cast.conversations[:1], "conversations": cast.conversations,
         "members": staying, "leaving": leaving, "users": [*cast.users, *cast.names],
         "events": list(range(first_event, first_event + MESSAGES)),
-        "applications": [document.application_id],
+        "applications": [document.application_id], "media": cast.media,
     }  # fmt: skip
     return "\n".join([
         "[auth.openapi]",
@@ -132,9 +135,11 @@ def _config(document: DevDocument, cast: Cast, token: str) -> str:
         *_bound({
             "path.conversation_id": "conversations", "path.member_id": "leaving",
             "path.user_id": "users", "path.event_id": "events",
-            "path.application_id": "applications", "query.from": "members",
+            "path.application_id": "applications", "path.media_id": "media",
+            "query.from": "members",
             "body.from": "members", "body.user.id": "users", "body.event_id": "events",
         }),
+        '"query.wait" = 0',  # seconds: a poll of the stream would use them
         "[[operations]]",
         'include-path-regex = "/(members|events)"',
         "[operations.parameters]",

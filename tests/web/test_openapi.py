@@ -105,13 +105,15 @@ def test_a_route_is_described(route: Route) -> None:
     assert described["summary"] == route.summary != ""
     assert [tag["name"] for tag in DOCUMENT["tags"]].count(described["tags"][0]) == 1
     asked = [scheme for schemes in described["security"] for scheme in schemes]
-    assert asked == ([] if route.guard is Guard.OPEN else [route.guard.value])
+    assert asked == ([] if route.guard is Guard.OPEN else [route.guard.scheme])
     for parameter in described["parameters"]:
         assert parameter["required"] is (parameter["in"] == "path")
     statuses = {int(status) for status in described["responses"]}
     assert set(route.answers) < statuses
     assert statuses >= {400, 500, 503}
-    assert (404 in statuses) is bool(route.names)
+    assert (404 in statuses) is (bool(route.names) or 404 in route.refusals)
+    assert statuses >= set(route.refusals)
+    assert ("text/event-stream" in str(described["responses"])) is route.streams
     assert (401 in statuses) is (route.guard is not Guard.OPEN)
     assert ("requestBody" in described) is (route.body is not None) is (415 in statuses)
 
@@ -136,12 +138,27 @@ def test_figures_are_plain_text() -> None:
     assert list(answer["content"]) == ["text/plain"]
 
 
+def test_files_come_in_forms_and_go_as_they_are() -> None:
+    upload = DOCUMENT["paths"]["/v1/image"]["post"]["requestBody"]["content"]
+    (form,) = upload.values()
+    assert list(upload) == ["multipart/form-data"]
+    described = SCHEMAS[form["schema"]["$ref"].rpartition("/")[2]]
+    assert described["required"] == ["file"]
+    assert described["properties"]["file"]["format"] == "binary"
+    found = DOCUMENT["paths"]["/v3/media/{media_id}"]["get"]
+    assert list(found["responses"]["200"]["content"]) == ["*/*"]
+    assert {"304", "206", "416"} < set(found["responses"])
+    assert "406" not in found["responses"]
+
+
 def test_each_edition_takes_its_events() -> None:
     for edition, creators in (
         ("V1", Creator.REST),
         ("V03", Creator.REST | Creator.REST_LEGACY),
+        ("Beta", Creator.REST | Creator.REST_LEGACY),
     ):
-        kinds = set(references(SCHEMAS[f"EventCreation{edition}"]))
+        creation = SCHEMAS[f"EventCreation{edition}"]
+        kinds = {reference.removesuffix("Beta") for reference in references(creation)}
         names = {found.class_name for found in all_types() if found.creators & creators}
         assert kinds == {f"#/components/schemas/{name}Creation" for name in names}
 
@@ -161,6 +178,16 @@ def test_bodies_are_closed_and_what_is_around_them_is_open(label: str) -> None:
     assert valid({**sent, "body": {**sent["body"], "unknown": 1}}) is is_open
 
 
+def test_the_older_editions_let_members_be_left_out() -> None:
+    for draft in (
+        {"type": "audio:earmuff:on", "to": "MEM-1"},
+        {"type": "audio:play", "body": {"stream_url": ["https://a/b"], "level": 0}},
+    ):
+        assert validator("EventCreationBeta").is_valid(draft)
+        assert not validator("EventCreationV03").is_valid(draft)
+    assert not validator("EventCreationBeta").is_valid({"type": "audio:play", "body": {}})
+
+
 def test_what_the_platform_mints_cannot_be_sent() -> None:
     body = {"text": "Hi", "level": 0, "loop": 1}
     valid = validator("EventCreationV1").is_valid
@@ -178,6 +205,10 @@ def test_what_the_platform_mints_cannot_be_sent() -> None:
     ("Policy", {"policy": "hold"}, {"policy": "skip"}),
     ("Policy", {"policy": "skip", "tries": 3}, {"policy": "hold", "tries": 3}),
     ("ReplayDraft", {"first": 1}, {}),
+    ("LegacyMemberDraft", {"action": "join"}, {"user_id": "USR-1"}),
+    ("LegacyMemberDraft", {"state": "invited", "user": {"name": "a"}}, {"state": "left"}),
+    ("LegacyMemberChange", {"action": "leave"}, {"action": "invite"}),
+    ("MetricsDraft", {"metrics": []}, {"sessionId": "SES-1"}),
     ("AudioDtmf", {"digits": "12"}, {"channel": None}),
     ("AudioDtmf", {"digit": "1", "method": "in", "duration": 5}, {"digit": "1", "method": "in"}),
 ])  # fmt: skip

@@ -46,6 +46,7 @@ def test_wrong_parameters_are_named() -> None:
         (errors.TooManyRequests(retry_after=2.1), 429, (("Retry-After", "3"),)),
         (errors.Unavailable("/var/lib/log: disk full"), 503, (("Retry-After", "1"),)),
         (errors.MethodNotAllowed(allowed=("GET", "HEAD")), 405, (("Allow", "GET, HEAD"),)),
+        (errors.RangeNotSatisfiable(5), 416, (("Content-Range", "bytes */5"),)),
         (errors.Forbidden(), 403, ()),
     ],
 )

@@ -3,7 +3,7 @@
 import time
 from uuid import uuid4
 
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId, UserId
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, SessionId, UserId
 from tertulia.model.instant import Instant
 
 
@@ -32,6 +32,9 @@ class RandomIds:
 
     def application(self) -> ApplicationId:
         return ApplicationId(str(uuid4()))
+
+    def session(self) -> SessionId:
+        return SessionId(f"SES-{uuid4()}")
 
     def bare(self) -> str:
         return str(uuid4())

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from tertulia import devkit
 from tertulia.app.chance import RandomIds, SystemClock
@@ -19,7 +20,12 @@ from tertulia.app.report import Ends, Listening
 from tertulia.app.vitals import Vitals
 from tertulia.protocols.http1 import Limits
 from tertulia.settings import Settings, SettingsError
+from tertulia.store.media_files import FileMediaStore
+from tertulia.store.search import SqliteSearch
+from tertulia.store.session_ledger import FileSessionLedger
 from tertulia.store.sqlite import SqliteStore
+from tertulia.web.rest.inspector import DevelopmentKeys
+from tertulia.web.rest.media import FORM_SLACK, UPLOADS
 from tertulia.web.server import Server
 
 DRAIN_SECONDS = 3.0
@@ -34,36 +40,57 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     link = Link(ends.link)
     data = settings.data.path
     store = await SqliteStore.open(data / "tertulia.db")
+    media = await FileMediaStore.open(data)
+    search = SqliteSearch(data / "search.db")
+    ledger = FileSessionLedger(data / "sessions", store.epoch)
     desk = JournalDesk(data / "dispatch.db", clock, link.wake)
     vitals = Vitals(desk=desk, clock=clock, monotonic=time.monotonic)
     outside = Outside(
-        store=store, clock=clock, ids=RandomIds(), announcer=link, desk=desk, health=vitals,
-        smith=devkit.RsaSmith(), monotonic=time.monotonic,
+        store=store, media=media, search=search, ledger=ledger, clock=clock, ids=RandomIds(),
+        announcer=link, desk=desk, health=vitals, smith=devkit.RsaSmith(),
+        monotonic=time.monotonic,
+        development=_development_keys(settings) if dev else None,
     )  # fmt: skip
+    if dev:
+        settings = replace(settings, sessions=replace(settings.sessions, create_users=True))
     hub = Hub(outside, settings)
     store.on_append(link.wake_soon)
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
         await _ensure_application(hub, settings)
+    await hub.live.start()
     server = Server(
-        hub.api.answer, Limits(body=settings.http.body_limit),
+        hub.api.answer, _limits(settings),
         connections_max=settings.http.max_connections,
     )  # fmt: skip
-    vitals.server = server
-    expiry = asyncio.create_task(hub.expiry.run())
+    server.take_upgrades(hub.live.doorway.enter)
+    vitals.server, vitals.live = server, hub.live
+    tasks = [asyncio.create_task(work) for work in (hub.expiry.run(), hub.indexer.run())]
     try:
         listening = await _listen(server, settings, dev=dev)
         os.write(1, msgspec.json.encode(listening) + b"\n")
         _log.info("serving", extra={"action": "hub_started", "port": listening.http_port})
         await ended(ends.lifeline)
     finally:
+        await hub.live.close()
+        hub.following.end()
         await server.drain(DRAIN_SECONDS)
-        expiry.cancel()
-        await asyncio.gather(expiry, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await desk.close()
+        await media.close()
+        await search.close()
         await store.close()
+        ledger.shut()
         link.close()
         _log.info("ended", extra={"action": "hub_ended"})
+
+
+def _limits(settings: Settings) -> Limits:
+    body = settings.http.body_limit
+    upload = settings.media.upload_limit + FORM_SLACK
+    return Limits(body=body, larger=dict.fromkeys(UPLOADS, max(body, upload)))
 
 
 async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening:
@@ -88,6 +115,14 @@ def _tls(settings: Settings, *, dev: bool) -> ssl.SSLContext | None:
         return None
     tls = devkit.ensure_certificate(settings.data.path, http.host, now=SystemClock().now())
     return devkit.server_ssl_context(tls.certificate, tls.key)
+
+
+def _development_keys(settings: Settings) -> DevelopmentKeys:
+    return DevelopmentKeys(
+        application_id=devkit.development_application(settings).id,
+        api_key=settings.account.api_key, api_secret=settings.account.api_secret,
+        private_key=devkit.development_private_key(settings),
+    )  # fmt: skip
 
 
 async def _ensure_application(hub: Hub, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tertulia.app.desk import JournalDesk
 from tertulia.dispatch.records import Counts
+from tertulia.live.room import Live
 from tertulia.model.ids import ApplicationId
 from tertulia.model.instant import Instant
 from tertulia.ports import Clock
@@ -22,6 +23,7 @@ class Vitals:
         self._monotonic = monotonic
         self._alive_at: float | None = None
         self.server: Server | None = None
+        self.live: Live | None = None
 
     def dispatcher_is_alive(self) -> None:
         self._alive_at = self._monotonic()
@@ -39,6 +41,15 @@ class Vitals:
             lines += [
                 f'tertulia_http_requests_total{{status="{kind}xx"}} {count}'
                 for kind, count in enumerate(server.responses)
+            ]
+        if self.live is not None:
+            lines += [
+                "# TYPE tertulia_sessions gauge",
+                f"tertulia_sessions {self.live.sessions.count}",
+                "# TYPE tertulia_sessions_away gauge",
+                f"tertulia_sessions_away {self.live.sessions.away}",
+                "# TYPE tertulia_session_deliveries_total counter",
+                f"tertulia_session_deliveries_total {self.live.delivery.delivered}",
             ]
         figures = [_figures(count, self._clock.now()) for count in await self._desk.counts()]
         for name, kind in _WEBHOOK_FIGURES.items():

@@ -8,6 +8,7 @@ from tertulia.devkit.authority import ServerFiles, ensure_certificate, server_ss
 from tertulia.devkit.development import (
     Development,
     development_application,
+    development_private_key,
     development_settings,
     prepare,
     renewed,
@@ -23,6 +24,7 @@ __all__ = [
     "ServerFiles",
     "dev_document",
     "development_application",
+    "development_private_key",
     "development_settings",
     "ensure_certificate",
     "prepare",

@@ -73,6 +73,13 @@ def development_application(settings: Settings) -> Application:
     )
 
 
+def development_private_key(settings: Settings) -> str:
+    """The private key of the development application, in PEM."""
+    path = _private_key(settings.data.path)
+    ensure_private_key(path)
+    return path.read_text(encoding="ascii")
+
+
 def renewed(known: Application, wanted: Application) -> Application:
     """The stored application with the keys on disk and the wanted webhooks, else as it was."""
     capabilities = dict(known.capabilities)

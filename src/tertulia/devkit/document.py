@@ -88,6 +88,7 @@ def start_screen(document: DevDocument, *, token_command: str = "tertulia token"
 
   REST            {document.api_url}
   REST, https     {document.api_url_tls}
+  Inspector       {document.inspector_url}
 
   Application     {document.application_id}
   Private key     {document.private_key_file}

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
+from tertulia.model.addresses import has_unsafe_address, is_web_address
 from tertulia.model.decision import Decision
 from tertulia.model.errors import CustomDataTooLarge, Forbidden, ValidationFailed
 from tertulia.model.event import Fact
@@ -19,14 +20,14 @@ from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import ConversationId
 from tertulia.model.instant import Instant, iso
 from tertulia.model.state import Callback, Conversation, ConversationState, Profile, Properties
-from tertulia.model.validation import NO_NUL
+from tertulia.model.validation import NO_NUL, WEB_URI_OR_EMPTY
 
 CUSTOM_DATA_MAX = 32 * 1024
 """Bytes of JSON. The compatible service has a limit of unknown size (wire-api 4); this is ours."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=NO_NUL)]
 DisplayName = Annotated[str, Meta(max_length=50)]
-ImageUrl = Annotated[str, Meta(max_length=2048)]
+ImageUrl = Annotated[str, Meta(max_length=2048, pattern=WEB_URI_OR_EMPTY)]
 
 
 class ConversationDraft(Struct, frozen=True):
@@ -127,6 +128,8 @@ def _drafted(profile: Profile, draft: ConversationDraft) -> Profile:
         given["properties"] = _merged(profile.properties, draft.properties)
     if isinstance(draft.callback, Callback):
         _check_callback(draft.callback)
+    if has_unsafe_address(given.get("numbers")):
+        raise ValidationFailed.of("numbers", "must hold safe addresses only")
     return replace(profile, **given)
 
 
@@ -149,7 +152,9 @@ def _settable_state(state: str) -> ConversationState:
 
 
 def _check_callback(callback: Callback) -> None:
-    if callback.url and not callback.url.startswith(("http://", "https://")):
+    if callback.url and not is_web_address(callback.url):
         raise ValidationFailed.of("callback.url", "must be a valid http or https uri")
     if callback.method is not None and callback.method.upper() not in ("GET", "POST"):
         raise ValidationFailed.of("callback.method", "must be one of [GET, POST]")
+    if has_unsafe_address(callback.params):
+        raise ValidationFailed.of("callback.params", "must hold safe addresses only")

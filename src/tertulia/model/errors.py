@@ -107,6 +107,42 @@ class UserNotFound(NotFound):
     code = "user:error:not-found"
 
 
+class MediaNotFound(NotFound):
+    """The media file does not exist, or you do not have access."""
+
+    code = "media:error:not-found"
+
+
+class SessionNotFound(NotFound):
+    """Session does not exist, or you do not have access."""
+
+    code = "session:error:not-found"
+
+
+class InvalidUser(Rejected):
+    """The token names no user of the application."""
+
+    status = 401
+    code = "user:error:invalid-user"
+    title = "Unauthorized."
+
+
+class InvalidSession(Rejected):
+    """The session is another user's."""
+
+    status = 403
+    code = "session:error:invalid"
+    title = "Forbidden."
+
+
+class TooManySessions(Rejected):
+    """The user has the maximum number of open sessions."""
+
+    status = 429
+    code = "session:error:max-open-sessions"
+    title = "Too many sessions."
+
+
 class ApplicationNotFound(NotFound):
     """Application does not exist, or you do not have access."""
 
@@ -149,6 +185,19 @@ class DuplicateUserName(Rejected):
     title = "Conflict."
 
 
+class EpochOver(Rejected):
+    """The position is of another store, which this one has replaced."""
+
+    status = 409
+    code = "stream:error:epoch-over"
+    title = "Conflict."
+
+    def __init__(self, detail: str = "", *, epoch: str = "") -> None:
+        super().__init__(detail)
+        self.epoch = epoch
+        """The current one."""
+
+
 class BodyTooLarge(Rejected):
     """The request body is larger than this route takes."""
 
@@ -157,12 +206,30 @@ class BodyTooLarge(Rejected):
     title = "Payload too large."
 
 
+class MediaQuotaReached(BodyTooLarge):
+    """The media files of the application take all the room that they may."""
+
+    code = "media:error:quota-reached"
+
+
 class UnsupportedMediaType(Rejected):
     """The body must be application/json."""
 
     status = 415
     code = "http:error:unsupported-media-type"
     title = "Unsupported media type."
+
+
+class RangeNotSatisfiable(Rejected):
+    """The range lies behind the end."""
+
+    status = 416
+    code = "http:error:range-not-satisfiable"
+    title = "Range not satisfiable."
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
 
 
 # COMPAT: the member conflicts are declared with status 400 although titled "Conflict."
@@ -201,6 +268,20 @@ class CustomDataTooLarge(Rejected):
     """The custom data is larger than allowed."""
 
     code = "custom-data:error:max-data-sum-limit-exceeded"
+
+
+class SearchTooBroad(Rejected):
+    """The search takes too long: ask for rarer words, or in one conversation."""
+
+    code = "search:error:too-broad"
+
+
+class SearchMissing(Rejected):
+    """This server cannot search: the SQLite of its host was built without FTS5."""
+
+    status = 501
+    code = "http:error:not-implemented"
+    title = "Not implemented."
 
 
 class TooManyRequests(Rejected):

@@ -6,6 +6,8 @@ ApplicationId = NewType("ApplicationId", str)
 ConversationId = NewType("ConversationId", str)
 UserId = NewType("UserId", str)
 MemberId = NewType("MemberId", str)
+SessionId = NewType("SessionId", str)
+MediaId = NewType("MediaId", str)
 EventId = NewType("EventId", int)
 """Number of an event inside its conversation: 1, 2, 3 … without a gap."""
 

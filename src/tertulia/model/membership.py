@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
+from tertulia.model.addresses import has_unsafe_address
 from tertulia.model.decision import Decision
 from tertulia.model.errors import (
     Forbidden,
@@ -21,7 +22,7 @@ from tertulia.model.errors import (
     TooManyMembers,
     ValidationFailed,
 )
-from tertulia.model.event import Fact
+from tertulia.model.event import Event, Fact
 from tertulia.model.events.member import member_body
 from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import MemberId
@@ -81,6 +82,7 @@ def enter(
 ) -> Decision:  # fmt: skip
     """Invite a user, or let it join. `inviter` is the user behind the member that invites."""
     state = requested_state(draft.state, (MemberState.INVITED, MemberState.JOINED))
+    _check_channel(draft.channel)
     host = _host(conversation, draft, actor)
     present = _same_presence(conversation, user, draft.channel, state)
     if present is not None and present.state is MemberState.JOINED:
@@ -141,6 +143,8 @@ def _answer(member: Member, now: Instant, request: MemberChange, actor: Actor) -
     if member.state is MemberState.LEFT:
         raise InvalidMemberState("The member has left; a new member has to be created.")
     channel = None if isinstance(request.channel, UnsetType) else request.channel
+    if channel is not None:
+        _check_channel(channel)
     return _joined(member, now, actor, channel=channel)
 
 
@@ -208,6 +212,12 @@ def _named(conversation: Conversation, member_id: MemberId, actor: Actor) -> Mem
     return member
 
 
+def _check_channel(channel: Channel) -> None:
+    for name, end in (("from", channel.from_), ("to", channel.to)):
+        if end is not None and has_unsafe_address(end.uri, "uri"):
+            raise ValidationFailed.of(f"channel.{name}.uri", "must be a safe address")
+
+
 def _same_presence(
     conversation: Conversation, user: User, channel: Channel, requested: MemberState
 ) -> Member | None:
@@ -250,3 +260,15 @@ def _fact(
     return Fact(
         f"member:{member.state.lower()}", encode_body(body), sender=member.id, became=member
     )
+
+
+def may_hear(members: Iterable[Member], event: Event) -> bool:
+    """Whether a user with these members of the event's conversation is told of the event: while
+    one of them has joined, and of what becomes of one."""
+    for member in members:
+        if isinstance(event.became, Member) and event.became.id == member.id:
+            return True
+        if member.joined_at is not None and member.joined_at <= event.timestamp:
+            if member.left_at is None or event.timestamp <= member.left_at:
+                return True
+    return False

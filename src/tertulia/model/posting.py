@@ -1,6 +1,9 @@
 """Decisions about events that somebody sends: who may send what, for whom, about which event."""
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
@@ -13,19 +16,20 @@ from tertulia.model.errors import (
 )
 from tertulia.model.event import RECEIPTS, Blank, Event, Fact, Receipt
 from tertulia.model.events.deletion import EventDelete
-from tertulia.model.events.registry import Creator, EventType, encode_body, find
-from tertulia.model.ids import EventId, MemberId
+from tertulia.model.events.registry import RESERVED, Creator, EventType, encode_body, find
+from tertulia.model.extending import EXTENSIONS, MESSAGES, check_extension
+from tertulia.model.ids import MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.state import Conversation, Member, MemberState
 
 SENDER_REQUIRED = frozenset(RECEIPTS) | {
     "audio:dtmf", "audio:mute:on", "audio:mute:off", "audio:earmuff:on", "audio:earmuff:off",
-    "text", "text:update", "image",
+    "text", "text:update", "image", *EXTENSIONS,
 }  # fmt: skip
 """Types whose stored form always names a member (the `from` notes of the catalogue)."""
 
-DELETABLE = ("message", "text", "image")
-"""Beside custom events: messages in each of their generations (wire-api 2.1)."""
+DELETABLE = MESSAGES
+"""Beside an application's custom events: messages in each of their generations (wire-api 2.1)."""
 
 
 class EventDraft(Struct, frozen=True):
@@ -42,19 +46,26 @@ def creatable(name: str, creator: Creator) -> EventType:
     found = find(name)
     if found is None or not found.creators & creator:
         raise ValidationFailed.of("type", "must be one of the event types that can be created")
+    if name.startswith(RESERVED) and found.name != name:
+        raise ValidationFailed.of("type", f"must not begin with {RESERVED}, which is reserved")
     return found
 
 
 def post(
-    conversation: Conversation, now: Instant, *, fact: Fact, actor: Actor, target: Event | None
-) -> Decision:
-    """Let the event happen. `target` is the event that a status event reports on."""
+    conversation: Conversation, now: Instant, *, fact: Fact, actor: Actor,
+    targets: Sequence[Event | None],
+) -> Decision:  # fmt: skip
+    """Let the event happen. `targets` are the earlier events that its body names."""
+    fact = _signed(conversation, fact, actor)
     _check_sender(conversation, fact, actor)
     if fact.recipient is not None and fact.recipient not in conversation.members:
         raise MemberNotFound()
+    if fact.type in EXTENSIONS:
+        check_extension(conversation, fact, targets)
     kind = RECEIPTS.get(fact.type)
     if kind is None:
         return Decision((fact,))
+    (target,) = targets
     if target is None or target.id is None or target.deleted_at or not _is_about(fact, target):
         raise EventNotFound()
     if fact.sender is None:
@@ -63,25 +74,39 @@ def post(
 
 
 def delete(
-    conversation: Conversation, now: Instant, *, target: Event | None, sender: MemberId | None,
-    actor: Actor,
+    conversation: Conversation, now: Instant, *, target: Event | None, edits: Sequence[Event],
+    sender: MemberId | None, actor: Actor,
 ) -> Decision:  # fmt: skip
-    """Blank an event and say so. Deleting again is fine and does nothing more."""
+    """Blank an event with its edits and say so. Deleting again is fine and does nothing more."""
     if target is None or target.id is None:
         raise EventNotFound()
-    if not (target.type in DELETABLE or target.type.startswith("custom:")):
+    if not _is_deletable(target):
         raise ValidationFailed.of("event_id", "must be the id of a message or custom event")
-    if not actor.is_system:
-        author = conversation.members.get(target.sender) if target.sender else None
-        if author is None or not actor.owns(author):
-            raise Forbidden("Only the sender may delete an event.")
     if sender is not None:
         _require_joined(conversation, sender, actor)
-    if target.deleted_at is not None:
-        return Decision()
-    body = encode_body(EventDelete(event_id=target.id))
-    fact = Fact("event:delete", body, sender=sender or target.sender)
-    return Decision((fact,), (Blank(EventId(target.id), now),))
+    elif not actor.is_system:
+        # any member, not only the author: docs/decisions/0006
+        own = actor.membership(conversation)
+        if own is None:
+            raise Forbidden("Only who has joined the conversation may delete an event.")
+        sender = own.id
+    gone = [each.id for each in (target, *edits) if each.id and each.deleted_at is None]
+    sender = sender or target.sender
+    bodies = [encode_body(EventDelete(event_id=number)) for number in gone]
+    facts = tuple(Fact("event:delete", body, sender=sender) for body in bodies)
+    return Decision(facts, tuple(Blank(number, now) for number in gone))
+
+
+def _is_deletable(event: Event) -> bool:
+    """An extension is part of a message and cannot go alone."""
+    is_own_custom = event.type.startswith("custom:") and not event.type.startswith(RESERVED)
+    return is_own_custom or event.type in DELETABLE
+
+
+def _signed(conversation: Conversation, fact: Fact, actor: Actor) -> Fact:
+    """COMPAT: nexmo-client names no sender where the token's user is one (wire-clients 3.2)."""
+    own = actor.membership(conversation)
+    return replace(fact, sender=own.id) if fact.sender is None and own is not None else fact
 
 
 def _check_sender(conversation: Conversation, fact: Fact, actor: Actor) -> None:

@@ -10,10 +10,18 @@ from tertulia.model.errors import Parameter, ValidationFailed
 T = TypeVar("T")
 
 # Patterns with a wording of their own. `$(?!\n)`: a plain `$` would let a final line feed pass.
-WEB_URI = r"^https?://[^\s/?#]+\S*$(?!\n)"
+_UNSEEN = r"\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_NOT_IN_URI = rf'{_UNSEEN}"<>\\'
+WEB_URI = (
+    rf"^https?://(?:\[[0-9A-Fa-f:.]+\]|[^{_NOT_IN_URI}/?#@:\[\]]+)(?::[0-9]{{1,5}})?"
+    rf"(?:[/?#][^{_NOT_IN_URI}]*)?$(?!\n)"
+)
+"""With a host; without user information, which passes for a host, and what a reader cannot see."""
+WEB_URI_OR_EMPTY = rf"^$(?!\n)|{WEB_URI}"
 EVENT_NUMBER = r"^[0-9]{1,15}$"
 LEVEL = r"^-?(0?\.[0-9]+|0|1(\.0+)?)$"
 DIGITS = r"^([abcdABCD0-9*#pP])+$(?!\n)"
+NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$(?!\n)"
 NO_NUL = r"^[^\u0000]*$"
 """For what is looked up by its text: stores and their tools end a text at U+0000."""
 
@@ -39,11 +47,19 @@ _WORDINGS = (
         f"Expected `str` matching regex {re.escape(repr(WEB_URI))}",
         "must be a valid uri with a scheme matching the http|https pattern",
     ),
+    (
+        f"Expected `str` matching regex {re.escape(repr(WEB_URI_OR_EMPTY))}",
+        "must be a valid uri with a scheme matching the http|https pattern",
+    ),
     (f"Expected `str` matching regex {re.escape(repr(EVENT_NUMBER))}", "must be a number"),
     (f"Expected `str` matching regex {re.escape(repr(LEVEL))}", "must be a number from -1 to 1"),
     (
         f"Expected `str` matching regex {re.escape(repr(DIGITS))}",
         "fails to match the required pattern: /^([abcdABCD0-9*#pP])+$/",
+    ),
+    (
+        f"Expected `str` matching regex {re.escape(repr(NO_CONTROLS))}",
+        "must not contain control characters",
     ),
     (
         f"Expected `str` matching regex {re.escape(repr(NO_NUL))}",

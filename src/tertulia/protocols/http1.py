@@ -3,6 +3,7 @@
 The way in is http1_parser.py; the way out is `encode`.
 """
 
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -26,6 +27,12 @@ class Limits(Struct, frozen=True):
     """Of all fields, each as `name: value` and CRLF."""
     header_count: int = 100
     body: int = 1024 * 1024
+    larger: dict[str, int] = {}
+    """Paths where a body may be larger, and how large."""
+
+    def body_at(self, path: str) -> int:
+        """What a body may weigh there. A slash at the end of the path makes no difference."""
+        return self.larger.get(path.rstrip("/"), self.body)
 
 
 class Request(Struct, frozen=True):
@@ -58,6 +65,15 @@ class Response(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Streamed(Response, frozen=True, kw_only=True):
+    """An answer whose body comes piece by piece, as the peer takes it; `body` is left empty.
+
+    Whoever gets it closes `pieces`, also when it has not asked for any. An empty piece is skipped.
+    """
+
+    pieces: AsyncGenerator[bytes, None]
+
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -79,6 +95,27 @@ def encode(response: Response, *, keep_alive: bool, date: bytes, head: bool = Fa
     if response.headers:
         fields += _fields(response.headers)
     return b"%bDate: %b\r\n%b\r\n%b" % (start, date, fields, b"" if head else body)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def encode_start(response: Streamed, *, keep_alive: bool, date: bytes, chunked: bool) -> bytes:
+    """What comes before the pieces. Without chunks only the end of the connection ends the body.
+
+    Raises:
+        ValueError: as `encode`.
+    """
+    fields = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+    if not keep_alive:
+        fields += b"Connection: close\r\n"
+    start = _start(response.status, response.content_type)
+    return b"%bDate: %b\r\n%b%b\r\n" % (start, date, fields, _fields(response.headers))
+
+
+def encode_chunk(piece: bytes) -> bytes:
+    """A piece, which must not be empty: that would be the last chunk (RFC 9112 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 @lru_cache(maxsize=256)

@@ -72,7 +72,8 @@ class Parser:
         self._limits = limits
         self._peer = peer
         self._head_max = limits.target + limits.header_bytes + _LINE_SLACK
-        self._chunked_max = 2 * limits.body + limits.header_bytes
+        self._body_max = limits.body
+        """Of the body that is coming in."""
         self._message = _Message()
         self._llhttp = HttpRequestParser(self._message)
         self._phase = _HEAD
@@ -94,6 +95,15 @@ class Parser:
     def is_inside(self) -> bool:
         """A request has begun and not ended."""
         return self._raw > 0 or self._missing > 0
+
+    @property
+    def received(self) -> int:
+        """Octets of the body that is coming in."""
+        return len(self._message.body)
+
+    @property
+    def _chunked_max(self) -> int:
+        return 2 * self._body_max + self._limits.header_bytes
 
     def feed(self, data: bytes, room: int = _UNBOUNDED) -> list[Request]:
         """The requests that `data` completes, at most `room`; the rest waits in `held`.
@@ -192,7 +202,7 @@ class Parser:
             self._llhttp.feed_data(piece)
         except HttpParserError as error:
             failure = error
-        if len(message.body) > self._limits.body:
+        if len(message.body) > self._body_max:
             raise HttpError(413, "The body is too large.")
         if failure is not None:
             raise self._malformed(failure)
@@ -217,11 +227,12 @@ class Parser:
         # COMPAT: the Java platform's client offers h2c with its first request and takes an
         # ordinary answer; only a websocket ends HTTP on this connection.
         websocket = upgrade and headers.get("upgrade", "").lower() == "websocket"
+        path, _, query = target.partition("?")
+        self._body_max = self._limits.body_at(path)
         self._frame_body(headers, version, upgrade)
         if websocket and self._phase != _HEAD:
             raise HttpError(400, "A websocket handshake has no body.")
         keep_alive = version == "1.1" and not websocket and not _says_close(headers)
-        path, _, query = target.partition("?")
         self._head = (
             method, target, path, query, headers, version, keep_alive, websocket, self._peer,
         )  # fmt: skip
@@ -242,7 +253,7 @@ class Parser:
             if not (length.isascii() and length.isdigit()):
                 raise HttpError(400, "Content-Length is malformed.")
             self._missing = int(length)
-            if self._missing > self._limits.body:
+            if self._missing > self._body_max:
                 raise HttpError(413, "The body is too large.")
             self._phase = _SIZED if self._missing else _HEAD
         if self._phase != _HEAD and "expect" in headers and version == "1.1":

@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from tertulia.model.addresses import is_web_address
 from tertulia.model.errors import ApplicationNotFound, ValidationFailed
 from tertulia.model.ids import ApplicationId
 from tertulia.model.state import Application, Capability, Privacy
@@ -113,7 +114,7 @@ def _check_webhooks(capabilities: dict[str, Capability]) -> None:
     for heading, capability in capabilities.items():
         for name, webhook in (capability.webhooks or {}).items():
             where = f"capabilities.{heading}.webhooks.{name}"
-            if not webhook.address.startswith(("http://", "https://")):
+            if not is_web_address(webhook.address):
                 raise ValidationFailed.of(f"{where}.address", "must be a valid http or https uri")
             if webhook.http_method not in (None, "GET", "POST"):
                 raise ValidationFailed.of(f"{where}.http_method", "must be one of [GET, POST]")

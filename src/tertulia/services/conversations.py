@@ -109,6 +109,17 @@ class Conversations:
         listed = await self._directory.member(conversation_id, own.id)
         return replace(found, membership=listed.member if listed else None)
 
+    async def find(self, id_or_name: str, actor: Actor) -> ListedConversation:
+        """As `get`. COMPAT: the client SDK gets conversations by name too (wire-clients 5.2)."""
+        try:
+            return await self.get(ConversationId(id_or_name), actor)
+        except ConversationNotFound:
+            where = ConversationFilter(actor.application_id, name=id_or_name)
+            named = await self._directory.conversations(where, Page(limit=1))
+            if not named:
+                raise
+        return await self.get(named[0].profile.id, actor)
+
     async def list(self, where: ConversationFilter, page: Page) -> list[ListedConversation]:
         return await self._directory.conversations(where, page)
 
@@ -140,6 +151,11 @@ class Conversations:
             await self.commit(conversation_id, system, expire)
         except ConversationNotFound:
             return
+
+    async def newest(self, conversation_id: ConversationId) -> Conversation | None:
+        """The live conversation, for those who act for nobody; it may be ahead of the disk."""
+        live = await self._load(conversation_id)
+        return live.conversation if live is not None else None
 
     async def seen(self, conversation_id: ConversationId, actor: Actor) -> Conversation:
         """The live conversation, if the actor may see it: same error for absent and foreign."""

@@ -1,6 +1,6 @@
 """Events that somebody sends, and the history of a conversation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from tertulia.model.actor import Actor
@@ -9,17 +9,28 @@ from tertulia.model.errors import EventNotFound
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.registry import Creator, decode_body, encode_body, mint
 from tertulia.model.events.values import EventReference
+from tertulia.model.extending import EDIT, EDITS
 from tertulia.model.ids import ConversationId, EventId, MemberId
 from tertulia.model.instant import Instant
+from tertulia.model.media import named_media
 from tertulia.model.posting import EventDraft, creatable, delete, post
 from tertulia.model.state import Conversation
 from tertulia.ports import Conflict, EventLog, EventQuery, Ids
 from tertulia.services.conversations import Conversations
+from tertulia.services.media import MediaFiles
+
+EDITS_PAGE = 100
+"""How many edits of a message are blanked in one transaction."""
+
+Targets = Sequence[Event | None]
 
 
 class Events:
-    def __init__(self, *, conversations: Conversations, log: EventLog, ids: Ids) -> None:
+    def __init__(
+        self, *, conversations: Conversations, media: MediaFiles, log: EventLog, ids: Ids
+    ) -> None:
         self._conversations = conversations
+        self._media = media
         self._log = log
         self._ids = ids
 
@@ -31,26 +42,38 @@ class Events:
         body = decode_body(event_type, bytes(draft.body))
         if event_type.mints:
             body = mint(event_type, body, self._ids.bare())
+        await self._media.attach(named_media(body), conversation_id, actor)
         fact = Fact(draft.type, encode_body(body), draft.from_, draft.to)
-        target_id = body.target if isinstance(body, EventReference) else None
+        named = body.targets if isinstance(body, EventReference) else ()
 
-        def decide(target: Event | None, conversation: Conversation, now: Instant) -> Decision:
-            return post(conversation, now, fact=fact, actor=actor, target=target)
+        def decide(targets: Targets, conversation: Conversation, now: Instant) -> Decision:
+            return post(conversation, now, fact=fact, actor=actor, targets=targets)
 
-        events = await self._commit_about(conversation_id, target_id, actor, decide)
-        return events[0]
+        (event,) = await self._commit_about(conversation_id, named, actor, decide)
+        if event.type == EDIT:
+            await self._go_along(conversation_id, named[0], actor)
+        return event
 
     async def delete(
         self, conversation_id: ConversationId, event_id: EventId, actor: Actor,
         *, sender: MemberId | None,
     ) -> None:  # fmt: skip
-        def decide(target: Event | None, conversation: Conversation, now: Instant) -> Decision:
-            return delete(conversation, now, target=target, sender=sender, actor=actor)
+        """With the edits that it has, and those that come in meanwhile."""
+        edits = await self._edits(conversation_id, event_id, actor)
 
-        await self._commit_about(conversation_id, event_id, actor, decide)
+        def decide(targets: Targets, conversation: Conversation, now: Instant) -> Decision:
+            target, *others = targets
+            known = [each for each in others if each is not None]
+            return delete(conversation, now, target=target, edits=known, sender=sender, actor=actor)
+
+        while True:
+            await self._commit_about(conversation_id, (event_id, *edits), actor, decide)
+            edits = await self._edits(conversation_id, event_id, actor)
+            if not edits:
+                return
 
     async def get(self, conversation_id: ConversationId, event_id: EventId, actor: Actor) -> Event:
-        event = await self._target(conversation_id, event_id, actor)
+        (event,) = await self._targets(conversation_id, (event_id,), actor)
         if event is None:
             raise EventNotFound()
         return event
@@ -62,23 +85,46 @@ class Events:
         return await self._log.events(conversation_id, query)
 
     async def _commit_about(
-        self, conversation_id: ConversationId, target_id: EventId | None, actor: Actor,
-        decide: Callable[[Event | None, Conversation, Instant], Decision],
+        self, conversation_id: ConversationId, named: Sequence[EventId], actor: Actor,
+        decide: Callable[[Targets, Conversation, Instant], Decision],
     ) -> tuple[Event, ...]:  # fmt: skip
-        """Commit a decision about an earlier event, which is read again when the stream moved."""
+        """Commit a decision about earlier events, which are read again when the stream moved."""
         while True:
-            target = await self._target(conversation_id, target_id, actor)
+            targets = await self._targets(conversation_id, named, actor)
             try:
                 return await self._conversations.commit(
-                    conversation_id, actor, partial(decide, target)
+                    conversation_id, actor, partial(decide, targets)
                 )
             except Conflict:
                 continue
 
-    async def _target(
-        self, conversation_id: ConversationId, event_id: EventId | None, actor: Actor
-    ) -> Event | None:
-        if event_id is None:
-            return None
+    async def _targets(
+        self, conversation_id: ConversationId, named: Sequence[EventId], actor: Actor
+    ) -> Targets:
+        if not named:
+            return ()
         await self._conversations.seen(conversation_id, actor)
-        return await self._log.event(conversation_id, event_id)
+        return [await self._log.event(conversation_id, number) for number in named]
+
+    async def _edits(
+        self, conversation_id: ConversationId, event_id: EventId, actor: Actor
+    ) -> tuple[EventId, ...]:
+        """Those of an event that are not blank yet."""
+        await self._conversations.seen(conversation_id, actor)
+        found = await self._log.events(
+            conversation_id,
+            EventQuery(
+                after=event_id, types=EDITS, about=(event_id,), exclude_deleted=True,
+                limit=EDITS_PAGE,
+            ),
+        )  # fmt: skip
+        return tuple(event.id for event in found if event.id is not None)
+
+    async def _go_along(
+        self, conversation_id: ConversationId, event_id: EventId, actor: Actor
+    ) -> None:
+        """An edit whose message was deleted while it was on its way goes with the message."""
+        message = await self._log.event(conversation_id, event_id)
+        if message is not None and message.deleted_at is not None:
+            system = Actor(actor.application_id)
+            await self.delete(conversation_id, event_id, system, sender=None)

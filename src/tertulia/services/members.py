@@ -1,5 +1,9 @@
 """Members: who is in a conversation, and how they came and went."""
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, MemberNotFound, ValidationFailed
@@ -19,6 +23,9 @@ from tertulia.ports import ConversationFilter, Directory, Ids, ListedMember, Pag
 from tertulia.services.conversations import Conversations
 from tertulia.services.users import Users
 
+READ_AT_ONCE = 500
+EVERYBODY_MAX = 1000
+"""From so many members on, those who have left are no longer shown among all."""
 USER_DELETED = Reason(code="user:deleted", text="The user was deleted.")
 
 
@@ -76,11 +83,33 @@ class Members:
             raise MemberNotFound()
         return await self.get(conversation_id, own.id, actor)
 
-    async def list(
-        self, conversation_id: ConversationId, page: Page, actor: Actor
-    ) -> list[ListedMember]:
+    async def everybody(self, conversation_id: ConversationId, actor: Actor) -> list[ListedMember]:
+        """All who are there, and of those who have left the newest; in order of arrival."""
+        page = Page(limit=READ_AT_ONCE, descending=True)
         await self._conversations.seen(conversation_id, actor)
-        return await self._directory.members(conversation_id, page)
+        found: list[ListedMember] = []
+        while read := await self._directory.members(conversation_id, page):
+            for each in read:
+                if each.member.is_present or len(found) < EVERYBODY_MAX:
+                    found.append(each)
+            page = _following(page, read)
+        return found[::-1]
+
+    async def list(
+        self, conversation_id: ConversationId, page: Page, actor: Actor,
+        *, state: MemberState | None = None,
+    ) -> list[ListedMember]:  # fmt: skip
+        """A page of the members, or of those in one state."""
+        await self._conversations.seen(conversation_id, actor)
+        found: list[ListedMember] = []
+        while True:
+            read = await self._directory.members(conversation_id, page)
+            kept = [each for each in read if state is None or each.member.state is state]
+            found = found + kept if page.before is None else kept + found
+            if len(read) < page.limit or len(found) >= page.limit:
+                break
+            page = _following(page, read)
+        return found[: page.limit] if page.before is None else found[-page.limit :]
 
     async def change(
         self, conversation_id: ConversationId, member_id: MemberId, request: MemberChange,
@@ -133,6 +162,13 @@ class Members:
         if user is None:
             raise LookupError(f"member {member.id} of an unknown user")
         return user
+
+
+def _following(page: Page, read: Sequence[ListedMember]) -> Page:
+    """The next slice in the page's direction."""
+    if page.before is not None:
+        return replace(page, before=read[0].key)
+    return replace(page, after=read[-1].key)
 
 
 def _became(events: tuple[Event, ...]) -> Member:

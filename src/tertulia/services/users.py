@@ -1,6 +1,7 @@
 """Users: identities of an application."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -9,8 +10,9 @@ from weakref import WeakValueDictionary
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from tertulia.model.addresses import has_unsafe_address
 from tertulia.model.conversation import ImageUrl, check_custom_data
-from tertulia.model.errors import DuplicateUserName, UserNotFound
+from tertulia.model.errors import DuplicateUserName, UserNotFound, ValidationFailed
 from tertulia.model.ids import ApplicationId, UserId
 from tertulia.model.state import User, UserProperties
 from tertulia.model.validation import NO_NUL
@@ -32,12 +34,18 @@ class UserDraft(Struct, frozen=True):
     channels: dict[str, Any] | UnsetType | None = UNSET
 
 
+NAMES_MAX = 20_000
+
+
 class Users:
+    """The only one who writes users, so what it remembers of them is true."""
+
     def __init__(self, *, directory: Directory, cards: Cards, clock: Clock, ids: Ids) -> None:
         self._directory = directory
         self._cards = cards
         self._clock = clock
         self._ids = ids
+        self._ids_by_name: OrderedDict[tuple[ApplicationId, str], UserId] = OrderedDict()
         self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, draft: UserDraft, application_id: ApplicationId) -> User:
@@ -56,6 +64,35 @@ class Users:
         if user is None:
             raise UserNotFound()
         return user
+
+    async def id_of(self, name: str, application_id: ApplicationId) -> UserId | None:
+        """The user of that name: asked with every request of a user, so it is remembered."""
+        key = (application_id, name)
+        known = self._ids_by_name.get(key)
+        if known is not None:
+            self._ids_by_name.move_to_end(key)
+            return known
+        user = await self._directory.user_named(application_id, name)
+        if user is None:
+            return None
+        if user.id in self._turns:  # it may be changing now
+            return user.id
+        self._ids_by_name[key] = user.id
+        if len(self._ids_by_name) > NAMES_MAX:
+            self._ids_by_name.popitem(last=False)
+        return user.id
+
+    async def named(
+        self, name: str, application_id: ApplicationId, *, create: bool = False
+    ) -> User | None:
+        """The user of that name; a new one if it is not there and `create`."""
+        user = await self._directory.user_named(application_id, name)
+        if user is not None or not create:
+            return user
+        try:
+            return await self.create(UserDraft(name=name), application_id)
+        except DuplicateUserName:  # two that come at once
+            return await self._directory.user_named(application_id, name)
 
     async def list(
         self, application_id: ApplicationId, page: Page, *, name: str | None
@@ -80,12 +117,17 @@ class Users:
             changed = _drafted(user, draft)
             if changed == user:
                 return user
+            self._forget_name(user)
             return await self._put(replace(changed, updated_at=self._clock.now()))
 
     async def mark_deleted(self, user: User) -> None:
         """History goes on to name the user; nothing else finds it."""
         now = self._clock.now()
+        self._forget_name(user)
         await self._directory.put_user(replace(user, updated_at=now, destroyed_at=now))
+
+    def _forget_name(self, user: User) -> None:
+        self._ids_by_name.pop((user.application_id, user.name), None)
 
     async def _put(self, user: User) -> User:
         try:
@@ -104,6 +146,8 @@ def _drafted(user: User, draft: UserDraft) -> User:
     }
     if isinstance(draft.name, str):
         given["name"] = draft.name
+    if has_unsafe_address(given.get("channels")):
+        raise ValidationFailed.of("channels", "must hold safe addresses only")
     changed = replace(user, **given)
     check_custom_data(changed.properties.custom_data if changed.properties else None)
     return changed

@@ -5,11 +5,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 from uuid import uuid4
 
+import msgspec
+
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.state import Application, Conversation, ConversationState, User
+from tertulia.model.state import (
+    Application,
+    Conversation,
+    ConversationState,
+    MemberState,
+    User,
+)
 from tertulia.ports import (
     Append,
     ConversationFilter,
@@ -72,6 +80,19 @@ class MemoryLog:
             behind = [event for event in behind if event.application_id == application_id]
         return behind[:limit]
 
+    async def follow_user(
+        self, after: Position, user_id: UserId, *, limit: int = 500
+    ) -> list[Event]:
+        members = self._tables.members
+        rooms = {
+            name for name in members for _, m in members[name].values() if m.user_id == user_id
+        }
+        behind = self._tables.log[max(after, 0) :]
+        return [event for event in behind if event.id and event.conversation_id in rooms][:limit]
+
+    def tail(self, after: Position) -> list[Event] | None:
+        return self._tables.log[max(after, 0) :]
+
     async def head(self) -> Position:
         return Position(len(self._tables.log))
 
@@ -82,9 +103,16 @@ class MemoryLog:
 def _matches(event: Event, query: EventQuery) -> bool:
     if query.exclude_deleted and event.deleted_at is not None:
         return False
+    if query.about and not _about(event).intersection(query.about):
+        return False
     types = query.types
     is_custom = event.type.startswith("custom:") and "custom:*" in types
     return not types or event.type in types or is_custom
+
+
+def _about(event: Event) -> set[object]:
+    body = msgspec.json.decode(event.body)
+    return {body.get("event_id", body.get("original_event_id"))}
 
 
 class MemoryDirectory:
@@ -160,6 +188,16 @@ class MemoryDirectory:
             for number, member in self._tables.members.get(conversation_id, {}).values()
             if member.user_id in users
         ]
+
+    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+        tables = self._tables
+        return [
+            (name, member.id)
+            for name, members in tables.members.items()
+            for _, member in members.values()
+            if member.user_id == user_id and member.state is MemberState.JOINED
+            and tables.conversations[name][1].state is not ConversationState.DELETED
+        ]  # fmt: skip
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return [name for due, name in self._expiries() if due <= now][:limit]

@@ -26,6 +26,10 @@ WHERE l.stream = (SELECT number FROM conversations WHERE id = :conversation)
   AND (:types IS NULL
        OR l.type IN (SELECT value FROM json_each(:types))
        OR (:custom AND l.type GLOB 'custom:*'))
+  AND (:about IS NULL
+       OR coalesce(CAST(l.record AS TEXT)->>'$.body.event_id',
+                   CAST(l.record AS TEXT)->>'$.body.original_event_id')
+           IN (SELECT value FROM json_each(:about)))
   AND NOT (:exclude_deleted AND l.deleted_at IS NOT NULL)
 ORDER BY l.id {direction} LIMIT :limit
 
@@ -38,6 +42,19 @@ ORDER BY l.position LIMIT :limit
 SELECT {event}
 WHERE l.application = (SELECT number FROM applications WHERE id = :application)
   AND l.position > :after
+ORDER BY l.position LIMIT :limit
+
+-- In each conversation the events behind the newest that is not newer than :after: the index holds
+-- positions, so it is walked back only over what is asked for.
+-- page: follow_user
+SELECT {event}
+WHERE l.position IN (
+    SELECT n.position
+    FROM (SELECT DISTINCT conversation FROM members WHERE user_id = :user) AS m
+    CROSS JOIN log AS n ON n.stream = m.conversation AND n.id > ifnull((
+        SELECT o.id FROM log AS o
+        WHERE o.stream = m.conversation AND o.id IS NOT NULL AND o.position <= :after
+        ORDER BY o.id DESC LIMIT 1), 0))
 ORDER BY l.position LIMIT :limit
 
 -- name: head
@@ -127,6 +144,11 @@ SELECT {member} AND m.id = :member
 -- page: members
 SELECT {member} AND m.number > :low AND m.number < :high
 ORDER BY m.number {direction} LIMIT :limit
+
+-- page: joined
+SELECT json_array(c.id, m.id) AS line
+FROM members AS m CROSS JOIN conversations AS c ON c.number = m.conversation
+WHERE m.user_id = :user AND m.state = 'JOINED' AND c.state <> 'DELETED'
 
 -- page: expired
 SELECT json_quote(id) AS line FROM conversations

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
+from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position, UserId
 from tertulia.ports import Append, EventQuery
 from tertulia.store import rows
 from tertulia.store.entry import append_entry
@@ -21,6 +21,7 @@ from tertulia.store.migrations import check, migrate
 from tertulia.store.queries import SQL, listing
 from tertulia.store.reader import Parameter, Reader
 from tertulia.store.sqlite_directory import SqliteDirectory
+from tertulia.store.tail import Tail
 from tertulia.store.writer import WAITING_MAX, Writer
 
 Connect = Callable[..., sqlite3.Connection]
@@ -46,6 +47,8 @@ class SqliteLog:
 
     _reader: Reader
     _writer: Writer | None
+    _tail: Tail | None
+    """None where another process writes."""
     _epoch: str
 
     @property
@@ -70,6 +73,7 @@ class SqliteLog:
             "before": _HIGHEST if query.before is None else query.before,
             "types": rows.encode(query.types).decode() if query.types else None,
             "custom": CUSTOM_TYPES in query.types,
+            "about": rows.encode(query.about).decode() if query.about else None,
             "exclude_deleted": query.exclude_deleted,
             "limit": query.limit,
         }
@@ -84,6 +88,14 @@ class SqliteLog:
         return await self._events(
             "follow_application", application=application_id, after=after, limit=limit
         )
+
+    async def follow_user(
+        self, after: Position, user_id: UserId, *, limit: int = 500
+    ) -> list[Event]:
+        return await self._events("follow_user", after=after, user=user_id, limit=limit)
+
+    def tail(self, after: Position) -> list[Event] | None:
+        return None if self._tail is None else self._tail.after(after)
 
     async def _events(self, name: str, **parameters: Parameter) -> list[Event]:
         found = await self._reader.read(SQL[name], rows.events, parameters)
@@ -100,9 +112,12 @@ class SqliteLog:
 class SqliteStore(SqliteLog, SqliteDirectory):
     """Both ports over one file. Reads never wait for the writer."""
 
-    def __init__(self, reader: Reader, writer: Writer | None, epoch: str) -> None:
+    def __init__(
+        self, reader: Reader, writer: Writer | None, tail: Tail | None, epoch: str
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._tail = tail
         self._epoch = epoch
 
     @classmethod
@@ -114,18 +129,21 @@ class SqliteStore(SqliteLog, SqliteDirectory):
         `connect` is for tests in which the disk fails. Raises UnknownSchema or Unavailable.
         """
         connection = await asyncio.to_thread(_open, path, connect, script=_WRITER, writes=True)
-        writer = Writer(connection, asyncio.get_running_loop(), waiting_max=waiting_max)
-        return await cls._over(path, writer)
+        (head,) = connection.execute(SQL["head"]).fetchone()
+        tail = Tail(rows.position.decode(head))
+        loop = asyncio.get_running_loop()
+        writer = Writer(connection, loop, tail, waiting_max=waiting_max)
+        return await cls._over(path, writer, tail)
 
     @classmethod
     async def open_reader(cls, path: Path) -> "SqliteStore":
         """Open a store that another process writes; writing here is Unavailable, no wake comes."""
-        return await cls._over(path, None)
+        return await cls._over(path, None, None)
 
     @classmethod
-    async def _over(cls, path: Path, writer: Writer | None) -> "SqliteStore":
+    async def _over(cls, path: Path, writer: Writer | None, tail: Tail | None) -> "SqliteStore":
         reader = Reader(partial(_open, path, sqlite3.connect, script=_READER, writes=False))
-        return cls(reader, writer, await reader.read(SQL["epoch"], rows.text))
+        return cls(reader, writer, tail, await reader.read(SQL["epoch"], rows.text))
 
     async def close(self) -> None:
         """Write all that was appended, then let go of the file."""

@@ -76,6 +76,9 @@ class SqliteDirectory:
         )
         return _ordered([row.listed() for row in found], scan)
 
+    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+        return await self._reader.read(SQL["joined"], rows.joined, {"user": user_id})
+
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return await self._reader.read(
             SQL["expired"], rows.conversation_ids, {"now": now, "limit": limit}

@@ -18,6 +18,7 @@ from tertulia.model.ids import Position
 from tertulia.store.batch import Batch, Outcome
 from tertulia.store.entry import Entry
 from tertulia.store.ledger import Ledger
+from tertulia.store.tail import Tail
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,13 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         loop: AbstractEventLoop,
+        tail: Tail,
         *,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         self._connection = connection
         self._loop = loop
+        self._tail = tail
         self._waiting_max = waiting_max
         self._waiting = 0
         self._closing = False
@@ -129,6 +132,8 @@ class Writer:
     def _settle(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
         self._waiting -= len(batch)
         for entry, outcome in zip(batch, outcomes, strict=True):
+            if entry.events and not isinstance(outcome, TertuliaError):
+                self._tail.add(entry.events, outcome)
             # Who was cancelled no longer waits; the write stands.
             if not entry.future.done():
                 if isinstance(outcome, TertuliaError):

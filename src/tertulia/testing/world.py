@@ -8,13 +8,16 @@ from msgspec.structs import replace
 from tertulia.app.compose import Hub, Outside, Store
 from tertulia.devkit import RsaSmith
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId, UserId
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, SessionId, UserId
 from tertulia.model.instant import Instant
 from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.settings import Settings
+from tertulia.store.media_memory import MemoryMediaStore
 from tertulia.store.memory import MemoryStore
+from tertulia.store.memory_search import MemorySearch
+from tertulia.store.session_ledger import MemorySessionLedger
 from tertulia.testing.replay import check_replay
 from tertulia.web.rest.webhooks import (
     AttemptQuery,
@@ -68,6 +71,9 @@ class CountedIds:
     def application(self) -> ApplicationId:
         return ApplicationId(f"application-{self._next('application')}")
 
+    def session(self) -> SessionId:
+        return SessionId(f"SES-{self._next('SES')}")
+
     def bare(self) -> str:
         return f"bare-{self._next('bare')}"
 
@@ -116,7 +122,9 @@ class Answer:
         self.status = response.status
         self.headers = dict(response.headers)
         self.raw = response.body
-        self.json: Any = msgspec.json.decode(response.body) if response.body else None
+        self.content_type = response.content_type
+        is_json = bool(response.body) and "json" in response.content_type
+        self.json: Any = msgspec.json.decode(response.body) if is_json else None
 
 
 class World:
@@ -127,12 +135,15 @@ class World:
         self.ids = CountedIds()
         self.announced = Announcements()
         self.store = store
+        self.media = MemoryMediaStore()
+        self.search = MemorySearch()
         self.settings = settings
-        outside = Outside(
-            store=store, clock=self.clock, ids=self.ids, announcer=self.announced,
+        self.outside = Outside(
+            store=store, media=self.media, search=self.search, clock=self.clock, ids=self.ids,
+            announcer=self.announced, ledger=MemorySessionLedger(),
             desk=QuietDesk(), health=Healthy(), smith=RsaSmith(), monotonic=self.clock.monotonic,
         )  # fmt: skip
-        self.hub = Hub(outside, settings)
+        self.hub = Hub(self.outside, settings)
         private_key, public_key = keys
         self._private_key = load_private_key(private_key)
         self.application = Application(
@@ -146,6 +157,7 @@ class World:
     ) -> "World":
         world = cls(store or MemoryStore(), settings or Settings(), keys)
         await world.store.put_application(world.application)
+        await world.hub.live.delivery.start()
         return world
 
     def token(self, user_name: str | None = None, **claims: Any) -> str:
@@ -165,6 +177,15 @@ class World:
         token: str | None = None, headers: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """Send a request through the whole pipeline, as the application or as a user."""
+        return Answer(
+            await self.respond(method, target, body, user=user, token=token, headers=headers)
+        )
+
+    async def respond(
+        self, method: str, target: str, body: Any = None, *, user: str | None = None,
+        token: str | None = None, headers: dict[str, str] | None = None,
+    ) -> Response:  # fmt: skip
+        """As `call`; a Streamed answer is for the caller to read and to close."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         path, _, query = target.partition("?")
         known = {
@@ -176,7 +197,7 @@ class World:
             headers={name: value for name, value in known.items() if value},
             body=raw if body is not None else b"",
         )  # fmt: skip
-        return Answer(await self.hub.api.answer(request, "https"))
+        return await self.hub.api.answer(request, "https")
 
     async def check_replay(self) -> None:
         await check_replay(self.store, self.store)

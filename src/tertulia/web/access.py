@@ -87,11 +87,15 @@ class Access:
         """
         return await self.identify_token(_credentials(header, "bearer"), now)
 
-    async def identify_token(self, token: str, now: Instant) -> Identity:
-        """As `identify`, for a token that came by another way than a header."""
+    async def identify_token(self, token: str, now: Instant, *, keep: bool = True) -> Identity:
+        """As `identify`, for a token that came by another way than a header.
+
+        Without `keep` it is not remembered: a session shows its token once, and a thousand of
+        them would push out, or weigh more than, all that is needed again.
+        """
         known = self._identities.get(token)
         if known is None:
-            return await self._verify(token, now)
+            return await self._verify(token, now, keep=keep)
         if known.expires_at <= now:
             del self._identities[token]
             raise ExpiredToken()
@@ -122,7 +126,7 @@ class Access:
         self._forgotten += 1
         self._seen.pop(application_id, None)
 
-    async def _verify(self, token: str, now: Instant) -> Identity:
+    async def _verify(self, token: str, now: Instant, *, keep: bool = True) -> Identity:
         try:
             application_id = ApplicationId(jwt.peek_application_id(token))
             application = await self._application(application_id)
@@ -133,10 +137,11 @@ class Access:
             raise ExpiredToken() from None
         except jwt.TokenRefused as refusal:
             raise InvalidToken(str(refusal)) from None
-        return self._keep(token, Identity(
+        identity = Identity(
             application, claims.sub, claims.jti, compile_acl(claims.acl),
             Instant(claims.expires_at),
-        ))  # fmt: skip
+        )  # fmt: skip
+        return self._keep(token, identity) if keep else identity
 
     def _keep(self, token: str, identity: Identity) -> Identity:
         self._identities[token] = identity

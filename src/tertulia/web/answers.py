@@ -4,9 +4,12 @@ import msgspec
 
 from tertulia.protocols.http1 import Response
 
+EPOCH_HEADER = "Tertulia-Epoch"
+"""Which store the positions of an answer belong to."""
+
 CORS = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "Retry-After"),
+    ("Access-Control-Expose-Headers", f"Retry-After, {EPOCH_HEADER}"),
 )
 """Browsers call from anywhere; no cookies are used, so any origin may (wire-clients 2.1)."""
 
@@ -15,7 +18,7 @@ PREFLIGHT = Response(
     headers=(
         *CORS,
         ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE"),
-        ("Access-Control-Allow-Headers", "authorization, content-type"),
+        ("Access-Control-Allow-Headers", "authorization, content-type, last-event-id"),
         ("Access-Control-Max-Age", "86400"),
     ),
 )

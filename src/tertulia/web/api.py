@@ -21,14 +21,15 @@ from tertulia.model.errors import (
     ValidationFailed,
 )
 from tertulia.model.validation import check_nesting, convert, decode_with
-from tertulia.ports import Clock, Directory
+from tertulia.ports import Clock
 from tertulia.protocols.http1 import Request, Response
+from tertulia.services.users import Users
 from tertulia.web.access import Access, Identity
 from tertulia.web.answers import CORS, PREFLIGHT
 from tertulia.web.problems import problem
 from tertulia.web.rates import Rates
 from tertulia.web.repeats import Repeats
-from tertulia.web.routing import Call, Guard, Route, Router
+from tertulia.web.routing import EVENT_STREAM, Call, Guard, Route, Router, Upload
 
 QUERY_MAX = 50
 """Parameters of one request."""
@@ -39,20 +40,20 @@ class Api:
 
     def __init__(
         self, *, router: Router, access: Access, rates: Rates, repeats: Repeats[Response],
-        directory: Directory, clock: Clock, monotonic: Callable[[], float], public_url: str,
+        users: Users, clock: Clock, monotonic: Callable[[], float], public_url: str,
     ) -> None:  # fmt: skip
         self._router = router
         self._access = access
         self._rates = rates
         self._repeats = repeats
-        self._directory = directory
+        self._users = users
         self._clock = clock
         self._monotonic = monotonic
         self._public_url = public_url.rstrip("/")
         self._decoders = {
             route.body: msgspec.json.Decoder(route.body)
             for route in router.routes
-            if route.body is not None
+            if route.body is not None and not isinstance(route.body, Upload)
         }
 
     async def answer(self, request: Request, scheme: str) -> Response:
@@ -68,13 +69,15 @@ class Api:
         route, params = self._router.match(request.method, request.path)
         origin = self._public_url or f"{scheme}://{request.headers.get('host', 'localhost')}"
         call = Call(request, origin, params)
+        call.edition = route.edition
         if route.edition is not None:
             call.base = f"{origin}/{route.edition.value}"
         elif route.path.startswith("/v2/"):
             call.base = f"{origin}/v2"
         if route.handler is None:
             raise LookupError(f"{route.operation} has no handler")
-        if route.guard is Guard.APPLICATION:
+        has_token = route.guard is Guard.SIGNED and "authorization" in request.headers
+        if route.guard is Guard.APPLICATION or has_token:
             return await self._as_application(route, call, route.handler)
         if route.guard is Guard.ACCOUNT:
             self._access.account(request.headers.get("authorization"))
@@ -89,6 +92,7 @@ class Api:
         identity = await self._access.identify(request.headers.get("authorization"), now)
         identity.require(request.method, request.path)
         self._rates.spend(identity.application.id, self._monotonic())
+        call.identity = identity
         call.actor = await self._actor(identity)
         if request.method == "POST" and identity.user_name is None:
             key = self._repeats.key(identity, request)
@@ -107,20 +111,21 @@ class Api:
         application_id = identity.application.id
         if identity.user_name is None:
             return Actor(application_id)
-        user = await self._directory.user_named(application_id, identity.user_name)
-        if user is None:
+        user_id = await self._users.id_of(identity.user_name, application_id)
+        if user_id is None:
             raise InvalidToken("The user of this token does not exist.")
-        return Actor(application_id, user.id)
+        return Actor(application_id, user_id)
 
     def _decode(self, route: Route, call: Call) -> None:
         request = call.request
-        if route.guard is not Guard.OPEN:  # probes and scrapers take what there is
-            _check_accept(request.headers.get("accept", ""))
+        # probes and scrapers take what there is, and content is what it is
+        if route.guard is not Guard.OPEN and route.answers.get(200) is not bytes:
+            _check_accept(request.headers.get("accept", ""), route)
         if request.query or route.query is not None:
             call.given = _parse_query(request.query)
             if route.query is not None:
                 call.query = convert(call.given, route.query, strict=False)
-        if route.body is not None:
+        if route.body in self._decoders:
             call.body = self._body(route, request)
 
     def _body(self, route: Route, request: Request) -> object:
@@ -143,6 +148,8 @@ def _parse_query(text: str) -> dict[str, str]:
         raise ValidationFailed.of("query", "must be a valid query string") from None
 
 
-def _check_accept(accept: str) -> None:
-    if accept and not ("*/*" in accept or "json" in accept or "application/*" in accept):
+def _check_accept(accept: str, route: Route) -> None:
+    if not accept or "*/*" in accept or "json" in accept or "application/*" in accept:
+        return
+    if not (route.streams and EVENT_STREAM in accept):
         raise NotAcceptable()

@@ -12,13 +12,14 @@ from msgspec import Struct
 from tertulia import __version__
 from tertulia.model.events.reference import body_schemas
 from tertulia.model.events.registry import (
-    CUSTOM,
+    CUSTOM_OPEN,
     CUSTOM_TYPE_MAX,
     EventType,
     Keep,
     Reach,
     all_types,
 )
+from tertulia.model.extending import EDITS
 from tertulia.model.posting import DELETABLE
 
 Schema = dict[str, Any]
@@ -168,7 +169,7 @@ def _body(found: EventType, schema: Schema) -> Schema:
     """The body, or what is left of it when the event was deleted before it was sent."""
     if "discriminator" in schema:  # an object in OpenAPI, but a name in AsyncAPI
         schema = {**schema, "discriminator": schema["discriminator"]["propertyName"]}
-    if found.name in DELETABLE:
+    if found.name in DELETABLE or found.name in EDITS:
         return {"anyOf": [schema, {"$ref": "#/components/schemas/Erased"}]}
     return schema
 
@@ -181,7 +182,8 @@ def _erased() -> Schema:
 
 def _type(found: EventType) -> Schema:
     if found.name == "custom:*":
-        return {"type": "string", "pattern": f"^{CUSTOM.pattern}$", "maxLength": CUSTOM_TYPE_MAX}
+        pattern = f"^{CUSTOM_OPEN.pattern}$"
+        return {"type": "string", "pattern": pattern, "maxLength": CUSTOM_TYPE_MAX}
     return {"const": found.name}
 
 

@@ -14,14 +14,33 @@ from typing import cast
 
 from msgspec import Struct
 
-from tertulia.protocols.http1 import CONTINUE, HttpError, Limits, Request, Response, encode
+from tertulia.protocols.http1 import (
+    CONTINUE,
+    HttpError,
+    Limits,
+    Request,
+    Response,
+    Streamed,
+    encode,
+    encode_start,
+)
 from tertulia.protocols.http1_parser import Parser
 from tertulia.web.problems import internal_error, protocol_problem
+from tertulia.web.streaming import Flow
 
 Handle = Callable[[Request, str], Awaitable[Response]]
 """Answers a request; the second argument is the scheme of the listener, `http` or `https`."""
 
+Upgrade = Callable[[Request], tuple[bytes, asyncio.Protocol]]
+"""The answer to a websocket handshake, and the protocol that takes the connection over. Raises
+HttpError when there is none."""
+
 _log = logging.getLogger(__name__)
+
+
+def no_upgrade(request: Request) -> tuple[bytes, asyncio.Protocol]:
+    """The Upgrade of a server without websockets."""
+    raise HttpError(404, "There is no websocket at this address.")
 
 
 class Timeouts(Struct, frozen=True):
@@ -29,6 +48,8 @@ class Timeouts(Struct, frozen=True):
 
     receive: float = 15.0
     """From the first byte of a request to its last; then 408."""
+    pace: int = 64 * 1024
+    """Octets of body a second; whoever sends no slower is given the time that a long one takes."""
     idle: float = 75.0
     """Between requests; then the connection is closed without a word."""
     write: float = 30.0
@@ -53,6 +74,7 @@ class Front:
         instance: Callable[[], str],
     ) -> None:
         self.handle = handle
+        self.upgrade: Upgrade = no_upgrade
         self.limits = limits
         self.timeouts = timeouts
         self.connections_max = connections_max
@@ -84,8 +106,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._task: asyncio.Task[None] | None = None
         self._wakes: asyncio.Future[None] | None = None
+        self._flow: Flow | None = None
+        """The streamed answer under way."""
         self._error: HttpError | None = None
         self._is_busy = self._is_paused = self._has_eof = self._is_lost = False
+        self._is_handed_over = False
         self._began_at = 0.0
         """When the request that is coming in began."""
         self._idle_since = front.now()
@@ -121,7 +146,8 @@ class Connection(asyncio.Protocol):
         elif self._is_busy or self._queue:
             pass
         elif self._parser.is_inside:
-            if now - self._began_at >= timeouts.receive:
+            patience = timeouts.receive + self._parser.received // timeouts.pace
+            if now - self._began_at >= patience:
                 self._error = HttpError(408, "The request took too long to arrive.")
                 self.wake()
         elif now - self._idle_since >= timeouts.idle:
@@ -155,9 +181,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._stuck_since = self._front.now()
+        if self._flow is not None:
+            self._flow.pause()
 
     def resume_writing(self) -> None:
         self._stuck_since = None
+        if self._flow is not None:
+            self._flow.resume()
         self.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -169,6 +199,10 @@ class Connection(asyncio.Protocol):
     async def _serve(self) -> None:
         try:
             while (request := await self._next()) is not None:
+                if request.upgrade:
+                    if self._hand_over(request):
+                        return
+                    break
                 if not await self._answer(request):
                     self._error = None
                     break
@@ -177,7 +211,27 @@ class Connection(asyncio.Protocol):
                 await self._changed()
         finally:
             self._front.connections.discard(self)
-            self._transport.abort()
+            if not self._is_handed_over:
+                self._transport.abort()
+
+    def _hand_over(self, request: Request) -> bool:
+        """Give the connection to the protocol that the client asks for, with what it has sent."""
+        try:
+            answer, protocol = self._front.upgrade(request)
+        except HttpError as error:
+            self._error = error
+            return False
+        self._is_handed_over = True
+        self._front.responses[1] += 1
+        transport, held = self._transport, self._parser.held
+        transport.write(answer)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if held:
+            protocol.data_received(held)
+        if self._is_paused:
+            transport.resume_reading()
+        return True
 
     async def _next(self) -> Request | None:
         """Wait for a request, and for the peer to have taken the last answer. None: that is all."""
@@ -218,6 +272,8 @@ class Connection(asyncio.Protocol):
         self._is_busy = True
         try:
             response = await front.handle(request, self._scheme)
+            if isinstance(response, Streamed):
+                return await self._stream(response, request)
             return self._send(response, request)
         except Exception:  # The supervisor of requests: a bug ends its request, nothing else.
             instance = front.instance()
@@ -225,16 +281,46 @@ class Connection(asyncio.Protocol):
                 "action=request_failed method=%s path=%s instance=%s",
                 request.method, request.path, instance,
             )  # fmt: skip
+            if self._flow is not None:  # the answer has begun: only its sudden end tells
+                self._transport.abort()
+                return False
             return self._send(internal_error(instance), request)
         finally:
             self._is_busy = False
+            self._flow = None
+
+    async def _stream(self, answer: Streamed, request: Request) -> bool:
+        """Write an answer piece by piece, until its end or until nobody wants more of it.
+
+        A peer that has stopped sending counts as gone: a quiet stream would notice it late.
+        """
+        front = self._front
+        chunked = request.version != "1.0"
+        goes_on = request.keep_alive and self._goes_on()
+        flow = Flow(answer, self._transport, chunked=chunked)
+        try:
+            start = encode_start(answer, keep_alive=goes_on, date=front.date(), chunked=chunked)
+            front.responses[answer.status // 100] += 1
+            self._flow = flow
+            if not self._transport.is_closing():
+                self._transport.write(start)
+            if request.method != "HEAD":
+                flow.start(on_end=self.wake)
+                while not (flow.is_over or self._is_lost or self._has_eof or front.is_draining):
+                    await self._changed()
+        finally:
+            await flow.close()
+        flow.finish()
+        return goes_on
+
+    def _goes_on(self) -> bool:
+        """Not when draining, once all that was read is answered."""
+        return not self._front.is_draining or bool(self._queue or self._parser.held)
 
     def _send(self, response: Response, request: Request | None = None) -> bool:
         """Write an answer, the last when there is no request. Whether the connection goes on."""
         front = self._front
-        goes_on = request is not None and request.keep_alive
-        if goes_on and front.is_draining and not self._queue and not self._parser.held:
-            goes_on = False
+        goes_on = request is not None and request.keep_alive and self._goes_on()
         is_head = request is not None and request.method == "HEAD"
         data = encode(response, keep_alive=goes_on, date=front.date(), head=is_head)
         front.responses[response.status // 100] += 1

@@ -7,18 +7,30 @@ from msgspec.json import schema_components
 
 from tertulia import __version__
 from tertulia.model.conversation import ConversationDraft
+from tertulia.protocols.form import FORM
 from tertulia.services.users import UserDraft
 from tertulia.web.openapi_schemas import REF, Schema, Schemas, schemas_of
 from tertulia.web.problems import Problem
-from tertulia.web.routing import Guard, Route
+from tertulia.web.rest.discovery import DATA_CENTER
+from tertulia.web.routing import EVENT_STREAM, Guard, Route, Upload
 
 _TAGS = {
     "conversations": "What members talk in: each has a log of events.",
     "members": "Who is or was in a conversation, and how they are reached.",
     "events": "What happened in a conversation, in order.",
+    "stream": "Events as they happen, for back ends.",
     "users": "The identities of an application.",
+    "sessions": "The live sessions of users.",
+    "messages": "Extension: messages with their edits, reactions and replies.",
+    "search": "Extension: what was said, by its words.",
+    "media": "Files that are sent with events.",
     "applications": "The owners of everything, their keys and webhooks.",
     "webhooks": "What became of the webhooks.",
+    "legacy_conversations": "Conversations in the older editions.",
+    "legacy_members": "Members in the older editions.",
+    "legacy_events": "Events in the older editions.",
+    "legacy_users": "Users in the older editions.",
+    "discovery": "Where clients find this server, and what they report of it.",
     "system": "Health, figures and descriptions of this server.",
 }
 _PATH: dict[str, Schema] = {
@@ -26,6 +38,9 @@ _PATH: dict[str, Schema] = {
     "member_id": {"type": "string", "minLength": 1, "description": "Id, `MEM-…`."},
     "user_id": {"type": "string", "minLength": 1, "description": "Id, `USR-…`, or name."},
     "application_id": {"type": "string", "minLength": 1, "description": "Id, a UUID."},
+    "session_id": {"type": "string", "minLength": 1, "description": "Id, `SES-…`."},
+    "media_id": {"type": "string", "minLength": 1, "description": "Id, `MED-…`."},
+    "dc": {"type": "string", "enum": [DATA_CENTER], "description": "Data centre."},
     "event_id": {
         "type": "integer", "minimum": 0, "maximum": 10**15 - 1,
         "description": "Number of the event in its conversation.",
@@ -37,6 +52,7 @@ _PATH: dict[str, Schema] = {
 }  # fmt: skip
 _SUCCESS = {
     200: "Done.", 201: "Created.", 202: "Accepted; it will be done.", 204: "Done; nothing to say.",
+    206: "The part that was asked for.", 304: "Not changed.",
 }  # fmt: skip
 _SECONDS: Schema = {
     "Retry-After": {
@@ -50,13 +66,15 @@ _ERRORS: dict[int, tuple[str, str, Schema]] = {
     403: ("Forbidden", "The token does not grant this.", {}),
     404: ("NotFound", "Not there, or not yours.", {}),
     406: ("NotAcceptable", "Answers are JSON.", {}),
-    409: ("Conflict", "The name is taken.", {}),
+    409: ("Conflict", "The name is taken, or the epoch is over.", {}),
     413: ("PayloadTooLarge", "The body is too large.", {}),
     414: ("UriTooLong", "The address is too long.", {}),
     415: ("UnsupportedMediaType", "The body must be JSON.", {}),
+    416: ("RangeNotSatisfiable", "The range lies behind the end.", {}),
     429: ("TooManyRequests", "The application sends too many requests.", _SECONDS),
     431: ("HeadersTooLarge", "The header fields are too large.", {}),
     500: ("InternalError", "A bug; it is logged.", {}),
+    501: ("NotImplemented", "The host of this server cannot do it.", {}),
     503: ("Unavailable", "Nothing can be stored right now, or not all is ready.", _SECONDS),
 }
 _NAMED = (ConversationDraft, UserDraft)
@@ -109,18 +127,24 @@ def _json(schema: Schema) -> Schema:
     return {"content": {"application/json": {"schema": schema}}}
 
 
+def _content(body: Any, schema: Schema) -> Schema:
+    if not isinstance(body, Upload):
+        return _json(schema)
+    return {"content": {type_: {"schema": schema} if type_ == FORM else {} for type_ in body.types}}
+
+
 def _operation(route: Route, schemas: Schemas) -> Schema:
     operation: Schema = {
         "operationId": route.operation,
         "summary": route.summary,
         "tags": [route.group],
-        "security": [] if route.guard is Guard.OPEN else [{route.guard.value: []}],
+        "security": [{route.guard.scheme: []}] if route.guard.scheme else [],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, schemas),
     }
     if route.body is not None:
-        body = {"required": schemas.needs_body(route), **_json(schemas.request(route))}
-        operation["requestBody"] = body
+        body = _content(route.body, schemas.request(route))
+        operation["requestBody"] = {"required": schemas.needs_body(route), **body}
     return operation
 
 
@@ -153,8 +177,12 @@ def _responses(route: Route, schemas: Schemas) -> Schema:
         found[str(status)] = {"description": _SUCCESS[status]}
         if shape is str:
             found[str(status)]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        elif shape is bytes:
+            found[str(status)]["content"] = {"*/*": {}}
         elif shape is not None:
             found[str(status)] |= _json(schemas.answer(shape))
+        if status == 200 and route.streams:
+            found["200"]["content"][EVENT_STREAM] = {"schema": {"type": "string"}}
     for status in _refusals(route):
         found[str(status)] = {"$ref": f"#/components/responses/{_ERRORS[status][0]}"}
     return found
@@ -162,15 +190,18 @@ def _responses(route: Route, schemas: Schemas) -> Schema:
 
 def _refusals(route: Route) -> list[int]:
     """The errors that a request of this route can meet."""
-    found = {400, 414, 431, 500, 503}
+    found = {400, 414, 431, 500, 503, *route.refusals}
     if route.guard is not Guard.OPEN:
         found |= {401, 406}
-    if route.guard is Guard.APPLICATION:
+    if route.guard in (Guard.APPLICATION, Guard.SIGNED):
         found |= {403, 429}
     if route.names:
         found.add(404)
     if route.body is not None:
         found |= {413, 415}
+    if 206 in route.answers:
+        found.add(416)
+        found.remove(406)
     if route.body in _NAMED:
         found.add(409)
     return sorted(found)

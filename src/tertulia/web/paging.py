@@ -12,8 +12,10 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tertulia.model.errors import InvalidCursor, ValidationFailed
+from tertulia.model.state import MemberState
 from tertulia.ports import Listed, Page
 from tertulia.protocols.http1 import Response
 from tertulia.web import answers
@@ -50,6 +52,33 @@ class PageQuery(Struct, frozen=True):
     @property
     def descending(self) -> bool:
         return self.order.lower() == "desc"
+
+
+class MemberStateQuery(PageQuery, frozen=True):
+    """Of lists that show members, or conversations by a membership."""
+
+    state: Annotated[
+        str,
+        Meta(
+            description="Only those in which the membership is so, in any case.",
+            extra_json_schema={"enum": ["", *MemberState]},
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.state and self.state.upper() not in MemberState.__members__:
+            raise ValueError("`state` must be one of [invited, joined, left]")
+
+    @property
+    def member_state(self) -> MemberState | None:
+        return MemberState(self.state.upper()) if self.state else None
+
+
+def unpaged(call: Call) -> None:
+    """Let a list that was asked for without a size be as long as a page can be."""
+    if "page_size" not in call.given:
+        call.query = replace(call.query, page_size=PAGE_SIZE_MAX)
 
 
 class _Cursor(Struct, frozen=True, array_like=True):

@@ -11,14 +11,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tertulia.model.errors import (
+    EpochOver,
     MethodNotAllowed,
     Parameter,
+    RangeNotSatisfiable,
     Rejected,
     TooManyRequests,
     Unavailable,
 )
 from tertulia.protocols.http1 import HttpError, Response
-from tertulia.web.answers import CORS
+from tertulia.web.answers import CORS, EPOCH_HEADER
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -37,9 +39,12 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 
 _PROTOCOL = {
     400: ("http:error:bad-request", "Bad request."),
+    404: ("http:error:not-found", "Not found."),
+    405: ("http:error:method-not-allowed", "Method not allowed."),
     408: ("http:error:request-timeout", "Request timeout."),
     413: ("http:error:payload-too-large", "Payload too large."),
     414: ("http:error:uri-too-long", "URI too long."),
+    426: ("http:error:upgrade-required", "Upgrade required."),
     431: ("http:error:headers-too-large", "Request header fields too large."),
     501: ("http:error:not-implemented", "Not implemented."),
     503: ("system:error:unavailable", "Service unavailable."),
@@ -85,6 +90,10 @@ def _headers(error: Rejected) -> tuple[tuple[str, str], ...]:
         return (("Retry-After", str(max(1, math.ceil(error.retry_after)))),)
     if isinstance(error, MethodNotAllowed):
         return (("Allow", ", ".join(error.allowed)),)
+    if isinstance(error, RangeNotSatisfiable):
+        return (("Content-Range", f"bytes */{error.size}"),)
+    if isinstance(error, EpochOver):
+        return ((EPOCH_HEADER, error.epoch),)
     if error.status == 401:
         return (("WWW-Authenticate", "Bearer"),)
     return ()

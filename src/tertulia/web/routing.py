@@ -16,6 +16,7 @@ from tertulia.model.actor import Actor
 from tertulia.model.errors import MethodNotAllowed, NotFound
 from tertulia.model.ids import ConversationId
 from tertulia.protocols.http1 import Request, Response
+from tertulia.web.access import Identity
 
 
 class Edition(StrEnum):
@@ -23,9 +24,26 @@ class Edition(StrEnum):
 
     V1 = "v1"
     V03 = "v0.3"
+    V02 = "v0.2"
+    BETA2 = "beta2"
+    V01 = "v0.1"
+    BETA = "beta"
 
 
 EDITIONS = (Edition.V1, Edition.V03)
+SECOND = (Edition.BETA2, Edition.V02)
+"""Two names of one older generation (wire-api 1.1)."""
+FIRST = (Edition.BETA, Edition.V01)
+OLDER = FIRST + SECOND
+
+
+EVENT_STREAM = "text/event-stream"
+
+
+class EventStream(Struct, frozen=True):
+    """An answer as text/event-stream, or a page of it as JSON to who does not accept that."""
+
+    page: Any
 
 
 class Guard(StrEnum):
@@ -35,13 +53,34 @@ class Guard(StrEnum):
     """A token of an application, maybe of one of its users."""
     ACCOUNT = "basic"
     """The account's key and secret."""
+    SIGNED = "signed"
+    """A token of an application, or an address that the handler finds to be signed: it has to
+    look, when no actor is set."""
     OPEN = "open"
+
+    @property
+    def scheme(self) -> str:
+        """Name of the credentials in the API description; empty when none are needed."""
+        names = {Guard.SIGNED: Guard.APPLICATION.value, Guard.OPEN: ""}
+        return names.get(self, self.value)
+
+
+class Upload(Struct, frozen=True):
+    """A body that the handler reads itself."""
+
+    form: Any
+    """Type of the fields when it is a form."""
+    types: tuple[str, ...]
+    """Content types that it comes as."""
 
 
 class Call:
     """One request on its way through the pipeline; a handler finds everything decoded in it."""
 
-    __slots__ = ("actor", "base", "body", "given", "origin", "params", "query", "request")
+    __slots__ = (
+        "actor", "base", "body", "edition", "given", "identity", "origin", "params", "query",
+        "request",
+    )  # fmt: skip
 
     def __init__(self, request: Request, origin: str, params: dict[str, str]) -> None:
         self.request = request
@@ -50,11 +89,13 @@ class Call:
         self.params = params
         self.base = origin
         """Start of the links: origin and edition."""
+        self.edition: Edition | None = None
         self.given: Mapping[str, str] = {}
         """The query as it came."""
         self.query: Any = None
         self.body: Any = None
         self.actor: Actor = None  # type: ignore[assignment]  # set before a guarded handler runs
+        self.identity: Identity = None  # type: ignore[assignment]  # as the actor
 
     @property
     def conversation_id(self) -> ConversationId:
@@ -78,10 +119,17 @@ class Route(Struct, frozen=True):
     edition: Edition | None
     query: Any
     body: Any
+    """Type of the JSON, an Upload, or None."""
     answers: dict[int, Any]
-    """Status → type of the JSON, a tuple where it is one of several, `str` for plain text, None
-    without a body."""
+    """Status → type of the JSON, a tuple where it is one of several, `str` for plain text, `bytes`
+    for content of any type, None without a body."""
     handler: Handler | None = None
+    is_described: bool = True
+    """False for what is there for a browser and no part of the API."""
+    streams: bool = False
+    """Answers as text/event-stream too, to who accepts that."""
+    refusals: tuple[int, ...] = ()
+    """Statuses of refusals beyond those that follow from the declaration."""
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -110,8 +158,13 @@ def route(
 ) -> Callable[[H], H]:
     """Declare the decorated method as the handler of a path, in each of `editions`.
 
+    `answers` may name refusals beyond those that follow from the rest, by status.
     `name` is for what is published under another name than the method's: its second route.
     """
+    shapes = {status: shape for status, shape in answers.items() if status < 400}
+    refusals = tuple(status for status in answers if status >= 400)
+    if streams := isinstance(shapes.get(200), EventStream):
+        shapes[200] = shapes[200].page
 
     def mark(handler: H) -> H:
         routes = handler.__dict__.setdefault(_MARK, [])
@@ -122,9 +175,10 @@ def route(
             routes.append(
                 Route(
                     method=method, path=prefix + path, edition=edition, guard=guard, query=query,
-                    body=body, answers=answers, operation=operation + suffix,
+                    body=body, answers=shapes, operation=operation + suffix,
                     group=handler.__module__.rpartition(".")[2],
                     summary=(handler.__doc__ or "").partition("\n")[0],
+                    streams=streams, refusals=refusals,
                 )
             )  # fmt: skip
         return handler
@@ -168,6 +222,7 @@ class Router:
     def __init__(self, routes: Iterator[Route]) -> None:
         self._root = _Node()
         self.routes: list[Route] = []
+        """Those of the API."""
         for added in routes:
             self._add(added)
 
@@ -208,4 +263,5 @@ class Router:
             raise ValueError(f"{added.method} {added.path} is declared twice")
         node.routes[added.method] = added
         node.names[added.method] = added.names
-        self.routes.append(added)
+        if added.is_described:
+            self.routes.append(added)

@@ -10,7 +10,13 @@ import time
 from collections.abc import Callable
 
 from tertulia.protocols.http1 import Limits
-from tertulia.web.connection import Connection, Front, Handle, Timeouts
+from tertulia.web.connection import (
+    Connection,
+    Front,
+    Handle,
+    Timeouts,
+    Upgrade,
+)
 
 _LIMITS = Limits()
 _TIMEOUTS = Timeouts()
@@ -59,6 +65,10 @@ class Server:
     def responses(self) -> tuple[int, ...]:
         """How many were written, by the first digit of their status."""
         return tuple(self._front.responses)
+
+    def take_upgrades(self, upgrade: Upgrade) -> None:
+        """Let `upgrade` answer websocket handshakes; without it there are none."""
+        self._front.upgrade = upgrade
 
     async def listen(self, host: str, port: int, ssl: ssl.SSLContext | None = None) -> int:
         """Open a listener and return its port, chosen by the system when `port` is 0.

@@ -11,6 +11,8 @@ from msgspec import Raw, Struct, field
 
 from tertulia.model.event import Event
 from tertulia.model.instant import Instant, iso
+from tertulia.model.media import MediaFile
+from tertulia.model.session import LiveSession
 from tertulia.model.state import (
     Application,
     Callback,
@@ -26,6 +28,7 @@ from tertulia.model.state import (
     UserProperties,
 )
 from tertulia.ports import ListedConversation
+from tertulia.services.media import SignedAddress
 
 
 class Link(Struct, frozen=True):
@@ -47,44 +50,6 @@ class Lifetime(Struct, frozen=True, omit_defaults=True):
     created: str
     updated: str | None = None
     destroyed: str | None = None
-
-
-class OwnMember(Struct, frozen=True):
-    id: str
-    state: str
-
-
-class OwnMembership(Struct, frozen=True, omit_defaults=True):
-    """COMPAT: `{id, state}` by the current reference, `{member}` by the client SDK: both (8 #2)."""
-
-    id: str
-    state: str
-    member: OwnMember
-
-
-class Conversation(Struct, frozen=True, omit_defaults=True):
-    id: str
-    name: str
-    timestamp: Lifetime
-    state: str
-    sequence_number: int
-    links: SelfLink = field(name="_links")
-    display_name: str | None = None
-    image_url: str | None = None
-    properties: Properties | None = None
-    numbers: Any = None
-    callback: Callback | None = None
-    embedded: OwnMembership | None = field(default=None, name="_embedded")
-
-
-class ConversationList(Struct, frozen=True):
-    conversations: list[Conversation]
-
-
-class ConversationPage(Struct, frozen=True):
-    page_size: int
-    embedded: ConversationList = field(name="_embedded")
-    links: PageLinks = field(name="_links")
 
 
 class UserLinked(Struct, frozen=True, omit_defaults=True):
@@ -127,6 +92,52 @@ class MemberResource(Struct, frozen=True, omit_defaults=True):
     invited_by: str | None = None
     knocking_id: str | None = None
     reason: Reason | None = None
+
+
+class OwnMembership(Struct, frozen=True, omit_defaults=True):
+    """COMPAT: `{id, state}` by the current reference, `{member}` by the client SDK: both (8 #2)."""
+
+    id: str
+    state: str
+    member: MemberResource
+
+
+class MediaState(Struct, frozen=True):
+    """Which media are on in the conversation as a whole."""
+
+    mute: bool = False
+    earmuff: bool = False
+    play_stream: bool = False
+    tts: bool = False
+    recording: bool = False
+    transcribing: bool = False
+
+
+class Conversation(Struct, frozen=True, omit_defaults=True):
+    id: str
+    name: str
+    timestamp: Lifetime
+    state: str
+    sequence_number: int
+    links: SelfLink = field(name="_links")
+    display_name: str | None = None
+    image_url: str | None = None
+    properties: Properties | None = None
+    numbers: Any = None
+    callback: Callback | None = None
+    media_state: MediaState | None = None
+    """COMPAT: the client SDK takes a conversation without it for one without calls (5.2)."""
+    embedded: OwnMembership | None = field(default=None, name="_embedded")
+
+
+class ConversationList(Struct, frozen=True):
+    conversations: list[Conversation]
+
+
+class ConversationPage(Struct, frozen=True):
+    page_size: int
+    embedded: ConversationList = field(name="_embedded")
+    links: PageLinks = field(name="_links")
 
 
 class MemberList(Struct, frozen=True):
@@ -278,16 +289,69 @@ class ApplicationPage(Struct, frozen=True):
     links: PageLinks = field(name="_links")
 
 
-def conversation(found: ListedConversation, base: str) -> Conversation:
-    profile, own = found.profile, found.membership
+class MediaRepresentation(Struct, frozen=True):
+    id: str
+    size: int
+    url: str
+    """COMPAT: must not contain `image`, or the browser SDK reads nothing (wire-clients 3.5)."""
+    type: str
+
+
+class MediaRepresentations(Struct, frozen=True):
+    """An uploaded image in its three sizes, as an `image` event takes them."""
+
+    original: MediaRepresentation
+    medium: MediaRepresentation
+    thumbnail: MediaRepresentation
+
+
+class MediaResource(Struct, frozen=True):
+    id: str
+    size: int
+    url: str
+    type: str
+    """`original`, `medium` or `thumbnail`."""
+    content_type: str
+    name: str
+    timestamp: Lifetime
+    signed_url: str
+    """Opens the file to anybody until `signed_until`."""
+    signed_until: str
+
+
+def conversation(found: ListedConversation, base: str, owner: User | None = None) -> Conversation:
+    """`owner` is the user behind the membership that was found with it."""
+    profile = found.profile
     return Conversation(
         id=profile.id, name=profile.name, state=profile.state.value,
-        timestamp=_lifetime(profile.created_at, profile.updated_at, profile.destroyed_at),
+        timestamp=lifetime(profile.created_at, profile.updated_at, profile.destroyed_at),
         sequence_number=found.sequence, display_name=profile.display_name,
         image_url=profile.image_url, properties=profile.properties, numbers=profile.numbers,
         callback=profile.callback, links=_self(f"{base}/conversations/{profile.id}"),
-        embedded=OwnMembership(own.id, own.state, OwnMember(own.id, own.state)) if own else None,
+        embedded=_membership(found.membership, owner, base),
     )  # fmt: skip
+
+
+def media_representation(file: MediaFile, origin: str) -> MediaRepresentation:
+    return MediaRepresentation(file.id, file.size, _media_url(file, origin), file.representation)
+
+
+def media(file: MediaFile, address: SignedAddress, origin: str) -> MediaResource:
+    url = _media_url(file, origin)
+    return MediaResource(
+        id=file.id, size=file.size, url=url, type=file.representation,
+        content_type=file.content_type, name=file.name, timestamp=Lifetime(iso(file.created_at)),
+        signed_url=f"{url}?expires={address.expires}&signature={address.signature}",
+        signed_until=iso(Instant(address.expires * 1000)),
+    )  # fmt: skip
+
+
+def _media_url(file: MediaFile, origin: str) -> str:
+    return f"{origin}/v3/media/{file.id}"
+
+
+def _membership(own: Member | None, owner: User | None, base: str) -> OwnMembership | None:
+    return OwnMembership(own.id, own.state, member(own, owner, base)) if own and owner else None
 
 
 def member(found: Member, user: User, base: str) -> MemberResource:
@@ -295,9 +359,7 @@ def member(found: Member, user: User, base: str) -> MemberResource:
     return MemberResource(
         id=found.id, conversation_id=found.conversation_id, state=found.state.value,
         embedded=MemberUser(user_linked(user, base)), channel=found.channel, media=found.media,
-        timestamp=MemberTimestamps(
-            _time(found.invited_at), _time(found.joined_at), _time(found.left_at)
-        ),
+        timestamp=member_timestamps(found),
         links=MemberLinks(href, Link(href)), initiator=found.initiator or None,
         invited_by=found.invited_by, knocking_id=found.knocking_id, reason=found.reason,
     )  # fmt: skip
@@ -311,9 +373,19 @@ def user_linked(user: User, base: str) -> UserLinked:
 def user(found: User, base: str) -> UserResource:
     return UserResource(
         id=found.id, name=found.name, links=_self(f"{base}/users/{found.id}"),
-        timestamp=_lifetime(found.created_at, found.updated_at, found.destroyed_at),
+        timestamp=lifetime(found.created_at, found.updated_at, found.destroyed_at),
         display_name=found.display_name, image_url=found.image_url,
         properties=found.properties, channels=found.channels,
+    )  # fmt: skip
+
+
+def session(found: LiveSession, base: str, *, api_key: str, now: Instant) -> SessionResource:
+    """`ttl`: seconds that its token is still good for."""
+    record = found.record
+    return SessionResource(
+        id=record.id, links=_self(f"{base}/sessions/{record.id}"),
+        embedded=SessionEmbedded(SessionUser(record.user_id, found.user_name), api_key),
+        properties=SessionProperties(max(0, (found.expires_at - now) // 1000)),
     )  # fmt: skip
 
 
@@ -369,7 +441,11 @@ def _state(found: Event) -> dict[str, dict[str, str]]:
     }
 
 
-def _lifetime(created: Instant, updated: Instant | None, destroyed: Instant | None) -> Lifetime:
+def member_timestamps(found: Member) -> MemberTimestamps:
+    return MemberTimestamps(_time(found.invited_at), _time(found.joined_at), _time(found.left_at))
+
+
+def lifetime(created: Instant, updated: Instant | None, destroyed: Instant | None) -> Lifetime:
     return Lifetime(iso(created), _time(updated), _time(destroyed))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tertulia.model.events.reference import markdown, rows, table
 from tertulia.model.events.registry import (
+    RESERVED,
     Body,
     Creator,
     EventType,
@@ -54,6 +55,7 @@ message message:seen message:delivered ephemeral custom:* audio:mute:on audio:mu
 audio:earmuff:on audio:earmuff:off audio:dtmf audio:say audio:ringing:start audio:ringing:stop
 text text:seen text:delivered text:typing:on text:typing:off image image:seen image:delivered
 """.split()
+EXTENSIONS = "custom:tertulia:edit custom:tertulia:reply custom:tertulia:reaction".split()
 SESSION = """
 message message:submitted message:rejected message:undeliverable message:seen message:delivered
 ephemeral custom:* event:delete member:invited member:joined member:left member:media
@@ -62,6 +64,7 @@ audio:mute:off audio:earmuff:on audio:earmuff:off audio:dtmf audio:ringing:start
 audio:ringing:stop text text:seen text:delivered text:typing:on text:typing:off image image:seen
 image:delivered
 """.split()
+SESSION += EXTENSIONS
 APPLICATION = {
     "conversation:created", "conversation:deleted", "app:knocking", "app:knocking:cancel",
 }  # fmt: skip
@@ -79,8 +82,9 @@ def names(flag: Creator | Reach) -> set[str]:
     }
 
 
-def test_sixty_eight_types_of_which_forty_seven_founded_the_page() -> None:
-    assert len(TYPES) == 68
+def test_sixty_eight_types_and_our_own_of_which_forty_seven_founded_the_page() -> None:
+    assert len(TYPES) == 68 + len(EXTENSIONS)
+    assert [found.name for found in TYPES if found.name.startswith(RESERVED)] == EXTENSIONS
     assert len(FOUNDING) == len(set(FOUNDING)) == 47
     declared = [found.name for found in TYPES]
     assert [name for name in declared if name in FOUNDING] == FOUNDING
@@ -90,7 +94,7 @@ def test_founding_types_come_first_in_their_heading_and_headings_in_order() -> N
     headings = list(dict.fromkeys(found.group for found in TYPES))
     assert headings == [
         "leg", "audio", "message", "conversation", "member", "rtc", "sip", "custom", "deletion",
-        "legacy", "knocking", "mixer",
+        "legacy", "knocking", "mixer", "extensions",
     ]  # fmt: skip
     for heading in headings:
         founding = [found.name in FOUNDING for found in TYPES if found.group == heading]
@@ -108,15 +112,17 @@ def test_class_is_named_after_its_type_and_says_what_happened(found: EventType) 
 
 def test_who_creates_what() -> None:
     assert len(V1) == 19
-    assert names(Creator.REST) == set(V1)
-    v03 = names(Creator.REST) | names(Creator.REST_LEGACY)
+    own = set(EXTENSIONS)
+    assert names(Creator.REST) - own == set(V1)
+    v03 = (names(Creator.REST) | names(Creator.REST_LEGACY)) - own
     assert v03 == set(V1) | set(V03_ONLY)
     assert len(v03 - {"ephemeral"}) == 34
-    assert names(Creator.CLIENT) == set(CLIENT)
+    assert names(Creator.CLIENT) - own == set(CLIENT)
+    assert own <= names(Creator.REST) & names(Creator.CLIENT)
 
 
 def test_what_only_the_platform_creates() -> None:
-    creatable = set(V1) | set(V03_ONLY)
+    creatable = {*V1, *V03_ONLY, *EXTENSIONS}
     for found in TYPES:
         if found.name not in creatable:
             assert found.creators == Creator.PLATFORM, found.name
@@ -144,6 +150,13 @@ def test_what_the_platform_adds() -> None:
 def test_a_type_is_declared_once() -> None:
     with pytest.raises(ValueError, match="declared twice"):
         event("message")(Body)
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_our_own_are_found_before_the_pattern(name: str) -> None:
+    found = find(name)
+    assert found is not None
+    assert found.name == name
 
 
 @pytest.mark.parametrize("name", ["custom:a", "custom:order-status", "custom:a:b_1", "custom::"])
@@ -185,10 +198,10 @@ def test_golden_body_decodes_and_encodes_to_itself(label: str) -> None:
 
 def test_rows_are_plain_and_name_the_members_of_each_body() -> None:
     listed = json.loads(json.dumps(rows()))
-    assert len(listed) == 68
+    assert len(listed) == len(TYPES)
     by_type = {row["type"]: row for row in listed}
     assert by_type["audio:play"]["fields"] == [
-        {"name": "stream_url", "type": "array of string ≥ 1 characters", "required": True},
+        {"name": "stream_url", "type": "array of string ≤ 2048 characters", "required": True},
         {"name": "level", "type": "number -1 to 1 or string", "required": True},
         {"name": "loop", "type": "integer ≥ 0", "required": True},
         {"name": "queue", "type": "boolean", "required": False},
@@ -201,7 +214,7 @@ def test_rows_are_plain_and_name_the_members_of_each_body() -> None:
 
 def test_table_has_a_line_a_type() -> None:
     lines = table().splitlines()
-    assert len(lines) == 69
+    assert len(lines) == len(TYPES) + 1
     assert lines[0].split("  ")[0] == "TYPE"
     assert all(line == line.rstrip() for line in lines)
 

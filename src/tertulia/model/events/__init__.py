@@ -16,4 +16,5 @@ from tertulia.model.events import deletion as deletion
 from tertulia.model.events import legacy as legacy
 from tertulia.model.events import knocking as knocking
 from tertulia.model.events import mixer as mixer
+from tertulia.model.events import extensions as extensions
 # isort: on

@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from tertulia.model.events.registry import EVERYWHERE, Body, Creator, event
-from tertulia.model.events.values import Count, Level, Part, whole
+from tertulia.model.events.values import Count, Level, Part, WebUri, whole
 from tertulia.model.state import Channel
 from tertulia.model.validation import DIGITS
 
@@ -90,7 +90,7 @@ class AudioPlayDone(Body, frozen=True):
 class AudioPlay(Body, frozen=True):
     """Audio started to be streamed into the conversation or one leg."""
 
-    stream_url: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+    stream_url: Annotated[list[WebUri], Meta(min_length=1)]
     level: Level
     """-1 to 1; 0 leaves the audio as it is."""
     loop: Count

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
+from tertulia.model.addresses import has_unsafe_address
 from tertulia.model.events.audio import Language
 from tertulia.model.events.registry import EVERYWHERE, Body, Creator, Keep, Reach, event
 from tertulia.model.events.values import EventNumber, EventReference, Part
@@ -76,6 +77,10 @@ class Image(Body, frozen=True):
 
     representations: dict[str, Any]
     """What its upload was answered with: `id`, or `original`, `medium` and others."""
+
+    def __post_init__(self) -> None:
+        if has_unsafe_address(self.representations):
+            raise ValueError("`representations` must hold safe addresses only")
 
 
 @event("image:seen", creators=_OLDER, reaches=EVERYWHERE)

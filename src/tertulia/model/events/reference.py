@@ -28,6 +28,8 @@ object": an unknown member is refused.
   `history` the list of the conversation's events.
 - *Kept in*: the `conversation`'s log with a number, the `application`'s stream without one, or
   `never`.
+- *Extensions* are this server's own; a client that does not know them takes them for custom
+  events.
 
 Examples are webhook requests without `params` and `_embedded`.
 """

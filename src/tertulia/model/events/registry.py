@@ -17,7 +17,11 @@ from tertulia.model.errors import ValidationFailed
 from tertulia.model.validation import decode_with
 
 CUSTOM = re.compile(r"custom:[\w\-:]+", re.ASCII)
+CUSTOM_OPEN = re.compile(r"custom:(?!tertulia:)[\w\-:]+", re.ASCII)
+"""Of these, the names that are not ours."""
 CUSTOM_TYPE_MAX = 100
+RESERVED = "custom:tertulia:"
+"""Start of the names of our extensions; an application's custom types begin otherwise."""
 CUSTOM_BODY_MAX = 4096
 """Bytes; wire-api 2.5."""
 BODY_MAX = 64 * 1024
@@ -130,7 +134,10 @@ def all_types() -> Iterator[EventType]:
 
 
 def find(name: str) -> EventType | None:
-    """The row of a type on the wire, `custom:…` by its pattern; None when there is none."""
+    """The row of a type on the wire; None when there is none.
+
+    `custom:…` is found by its pattern, unless it is a type of its own.
+    """
     found = _TYPES.get(name)
     if found is None and len(name) <= CUSTOM_TYPE_MAX and CUSTOM.fullmatch(name):
         return _TYPES["custom:*"]

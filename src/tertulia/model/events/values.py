@@ -53,6 +53,11 @@ class EventReference(Body, frozen=True):
     def target(self) -> EventId:
         return EventId(int(self.event_id))
 
+    @property
+    def targets(self) -> tuple[EventId, ...]:
+        """All that it names, the one that it is about first."""
+        return (self.target,)
+
 
 def whole(value: float | str) -> float:
     """The number, as an int when it is whole.

@@ -13,7 +13,7 @@ from tertulia.ports import EventQuery, Listed, Page
 from tertulia.protocols.http1 import Response
 from tertulia.services.events import Events
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, cut, page_answer, page_of, required_number
+from tertulia.web.paging import PageQuery, Slice, cut, page_answer, page_of, required_number
 from tertulia.web.routing import Call, Edition, route
 
 PATH = "/conversations/{conversation_id}/events"
@@ -52,7 +52,7 @@ class DeleteQuery(Struct, frozen=True):
     from_: Sender = field(default="", name="from")
 
 
-class _Shown(Listed, frozen=True):
+class ShownEvent(Listed, frozen=True):
     event: Event
 
 
@@ -88,31 +88,39 @@ class EventResource:
     @route("GET", ONE, editions=(Edition.V1, Edition.V03), answers={200: shapes.EventResource})
     async def get_event(self, call: Call) -> Response:
         """Retrieve an event"""
-        found = await self._events.get(call.conversation_id, _number(call), call.actor)
-        return answers.raw_json(200, shapes.event(found, call.base))
+        return answers.raw_json(200, shapes.event(await self._get(call), call.base))
 
     @route("DELETE", ONE, editions=(Edition.V1, Edition.V03), query=DeleteQuery,
            answers={204: None})  # fmt: skip
     async def delete_event(self, call: Call) -> Response:
         """Delete an event: its content goes, its place stays"""
+        await self._delete(call)
+        return answers.nothing()
+
+    async def _get(self, call: Call) -> Event:
+        return await self._events.get(call.conversation_id, _number(call), call.actor)
+
+    async def _delete(self, call: Call) -> None:
         sender = MemberId(call.query.from_) if call.query.from_ else None
         await self._events.delete(call.conversation_id, _number(call), call.actor, sender=sender)
-        return answers.nothing()
 
     async def _create(self, call: Call, creator: Creator) -> Response:
         event = await self._events.create(call.conversation_id, call.body, call.actor, creator)
         return answers.raw_json(201, shapes.event(event, call.base))
 
     async def _list(self, call: Call, *, as_array: bool) -> Response:
+        piece = await self._slice(call)
+        shown = [item.event for item in piece.items]
+        embedded = shapes.events_embedded(shown, call.base, as_array=as_array)
+        return page_answer(call, f"/conversations/{call.conversation_id}/events", piece, embedded)
+
+    async def _slice(self, call: Call) -> Slice[ShownEvent]:
         page = page_of(call.query, "events", tuple[int])
         query = _event_query(call.query, page)
         found = await self._events.list(call.conversation_id, query, call.actor)
         if page.before is not None:
             found.reverse()
-        piece = cut([_Shown((event.id or 0,), event) for event in found], page, "events")
-        shown = [item.event for item in piece.items]
-        embedded = shapes.events_embedded(shown, call.base, as_array=as_array)
-        return page_answer(call, f"/conversations/{call.conversation_id}/events", piece, embedded)
+        return cut([ShownEvent((event.id or 0,), event) for event in found], page, "events")
 
     def _wants_array(self, call: Call) -> bool:
         """COMPAT: on /v1 the Java SDK (8.9.1 and later) reads an object, all others the array."""

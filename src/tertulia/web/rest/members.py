@@ -7,10 +7,11 @@ from msgspec import Meta, Struct, field
 from tertulia.model.ids import MemberId
 from tertulia.model.membership import MemberChange, MemberDraft
 from tertulia.model.state import MemberState, Reason
+from tertulia.ports import ListedMember
 from tertulia.protocols.http1 import Response
 from tertulia.services.members import Members
 from tertulia.web import answers, shapes
-from tertulia.web.paging import PageQuery, cut, page_answer, page_of
+from tertulia.web.paging import PageQuery, Slice, cut, page_answer, page_of
 from tertulia.web.routing import EDITIONS, Call, route
 
 PATH = "/conversations/{conversation_id}/members"
@@ -43,9 +44,7 @@ class MemberResource:
     @route("GET", PATH, editions=EDITIONS, query=PageQuery, answers={200: shapes.MemberPage})
     async def list_members(self, call: Call) -> Response:
         """List the members of a conversation"""
-        page = page_of(call.query, "members", tuple[int])
-        found = await self._members.list(call.conversation_id, page, call.actor)
-        piece = cut(found, page, "members")
+        piece = await self._slice(call)
         items = [shapes.member(item.member, item.user, call.base) for item in piece.items]
         path = f"/conversations/{call.conversation_id}/members"
         return page_answer(call, path, piece, {"members": items})
@@ -59,7 +58,7 @@ class MemberResource:
     @route("GET", ONE, editions=EDITIONS, answers={200: shapes.MemberResource})
     async def get_member(self, call: Call) -> Response:
         """Retrieve a member"""
-        found = await self._members.get(call.conversation_id, _member(call), call.actor)
+        found = await self._members.get(call.conversation_id, member_of(call), call.actor)
         return answers.json(200, shapes.member(found.member, found.user, call.base))
 
     @route("PATCH", OWN, editions=EDITIONS, body=MemberChange,
@@ -75,19 +74,27 @@ class MemberResource:
            answers={200: shapes.MemberResource})  # fmt: skip
     async def update_member(self, call: Call) -> Response:
         """Let an invited member join, or a member leave"""
-        return await self._change(call, _member(call))
+        return await self._change(call, member_of(call))
 
     @route("DELETE", ONE, editions=EDITIONS, query=LeaveQuery, answers={204: None})
     async def delete_member(self, call: Call) -> Response:
         """Remove a member from a conversation"""
+        await self._remove(call)
+        return answers.nothing()
+
+    async def _slice(self, call: Call, state: MemberState | None = None) -> Slice[ListedMember]:
+        page = page_of(call.query, "members", tuple[int])
+        found = await self._members.list(call.conversation_id, page, call.actor, state=state)
+        return cut(found, page, "members")
+
+    async def _remove(self, call: Call) -> None:
         query: LeaveQuery = call.query
         reason = Reason(query.reason_code or None, query.reason_text or None)
         request = MemberChange(
             state=MemberState.LEFT, from_=MemberId(query.from_) if query.from_ else None,
             reason=None if reason == Reason() else reason,
         )  # fmt: skip
-        await self._members.change(call.conversation_id, _member(call), request, call.actor)
-        return answers.nothing()
+        await self._members.change(call.conversation_id, member_of(call), request, call.actor)
 
     async def _change(self, call: Call, member_id: MemberId) -> Response:
         member, user = await self._members.change(
@@ -96,5 +103,6 @@ class MemberResource:
         return answers.json(200, shapes.member(member, user, call.base))
 
 
-def _member(call: Call) -> MemberId:
+def member_of(call: Call) -> MemberId:
+    """The member of the path."""
     return MemberId(call.params["member_id"])

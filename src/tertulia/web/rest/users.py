@@ -1,12 +1,13 @@
 """Users (wire-api 1.7)."""
 
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
 from tertulia.model.errors import Forbidden
+from tertulia.model.ids import UserId
 from tertulia.model.state import User
-from tertulia.ports import Listed
+from tertulia.ports import ListedUser
 from tertulia.protocols.http1 import Response
 from tertulia.services.members import Members
 from tertulia.services.users import UserDraft, Users
@@ -21,26 +22,27 @@ class UserQuery(PageQuery, frozen=True):
     name: Annotated[str, Meta(description="Only the user of this name.")] = ""
 
 
+class SessionEnd(Protocol):
+    """What ends the live sessions of a user that is no more."""
+
+    def end_user(self, user_id: UserId) -> None: ...
+
+
 class UserResource:
-    def __init__(self, users: Users, members: Members) -> None:
+    def __init__(self, users: Users, members: Members, sessions: SessionEnd) -> None:
         self._users = users
         self._members = members
+        self._sessions = sessions
 
     @route("POST", "/users", editions=EDITIONS, body=UserDraft, answers={201: shapes.UserResource})
     async def create_user(self, call: Call) -> Response:
         """Create a user"""
-        if not call.actor.is_system:
-            raise Forbidden("Users cannot create users.")
-        user = await self._users.create(call.body, call.actor.application_id)
-        return answers.json(201, shapes.user(user, call.base))
+        return answers.json(201, shapes.user(await self._created(call), call.base))
 
     @route("GET", "/users", editions=EDITIONS, query=UserQuery, answers={200: shapes.UserPage})
     async def list_users(self, call: Call) -> Response:
         """List the users of the application"""
-        page = page_of(call.query, "users", tuple[int])
-        name = call.query.name or None
-        found = await self._users.list(call.actor.application_id, page, name=name)
-        piece = cut(found, page, "users")
+        piece = await self._slice(call)
         items = [shapes.user_linked(item.user, call.base) for item in piece.items]
         return page_answer(call, "/users", piece, {"users": items})
 
@@ -54,26 +56,39 @@ class UserResource:
            answers={200: shapes.UserResource})  # fmt: skip
     async def update_user(self, call: Call) -> Response:
         """Update a user"""
-        user = await self._users.update((await self._own(call)).id, call.body)
-        return answers.json(200, shapes.user(user, call.base))
+        return answers.json(200, shapes.user(await self._updated(call), call.base))
 
     @route("DELETE", ONE, editions=EDITIONS, answers={204: None})
     async def delete_user(self, call: Call) -> Response:
         """Delete a user; it leaves its conversations"""
-        await self._members.delete_user((await self._own(call)).id)
+        await self._delete(call)
         return answers.nothing()
 
-    @route("GET", ONE + "/sessions", editions=EDITIONS, query=PageQuery,
-           answers={200: shapes.SessionPage})  # fmt: skip
-    async def list_user_sessions(self, call: Call) -> Response:
-        """List the live sessions of a user"""
+    async def _slice(self, call: Call) -> Slice[ListedUser]:
+        page = page_of(call.query, "users", tuple[int])
+        name = call.query.name or None
+        found = await self._users.list(call.actor.application_id, page, name=name)
+        return cut(found, page, "users")
+
+    async def _created(self, call: Call) -> User:
+        if not call.actor.is_system:
+            raise Forbidden("Users cannot create users.")
+        return await self._users.create(call.body, call.actor.application_id)
+
+    async def _updated(self, call: Call) -> User:
+        return await self._users.update((await self._own(call)).id, call.body)
+
+    async def _delete(self, call: Call) -> None:
         user = await self._own(call)
-        # live sessions are not served yet: nobody is logged in
-        nothing: Slice[Listed] = Slice([], None, None)
-        return page_answer(call, f"/users/{user.id}/sessions", nothing, {"sessions": []})
+        await self._members.delete_user(user.id)
+        self._sessions.end_user(user.id)
 
     async def _found(self, call: Call) -> User:
-        return await self._users.find(call.params["user_id"], call.actor.application_id)
+        """COMPAT: the client SDK names the token's user `me` (wire-clients 5.2)."""
+        named = call.params["user_id"]
+        if named == "me" and call.actor.user_id is not None:
+            named = call.actor.user_id
+        return await self._users.find(named, call.actor.application_id)
 
     async def _own(self, call: Call) -> User:
         user = await self._found(call)

@@ -1,0 +1,227 @@
+"""REST over one keep-alive connection, one request at a time, and what a chat asks of it."""
+
+import asyncio
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+import httptools
+import msgspec
+
+from tertulia.client.login import Address, Login, Logins, Streams, address, dial
+from tertulia.client.websocket import Dropped
+
+ANSWER_S = 30.0
+ANSWER_MAX = 16 * 1024 * 1024
+EDITION = "/v0.3"
+"""The one that takes the older event types too: `text:typing:on`, `image` …"""
+_READ = 64 * 1024
+_APP = {"type": "app"}
+
+
+class Denied(Exception):
+    """The server says no: `status` of HTTP, `code` of its error table, and a sentence."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail or f"status {status}")
+        self.status = status
+        self.code = code
+
+
+class Part(NamedTuple):
+    """A file of a multipart form."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+class Rest:
+    """Requests as somebody; closed by `async with`.
+
+    Every call raises Denied; NoServer when it was surely not carried out; Dropped when that is
+    not known.
+    """
+
+    def __init__(self, logins: Logins) -> None:
+        self._logins = logins
+        self._turn = asyncio.Lock()
+        self._streams: Streams | None = None
+        self._connected_to: Address | None = None
+
+    async def __aenter__(self) -> "Rest":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].transport.abort()
+            self._streams = None
+
+    async def get(self, path: str, **query: object) -> Any:
+        given = {name: value for name, value in query.items() if value is not None}
+        return await self.call("GET", f"{path}?{urlencode(given)}" if given else path)
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        """The answer's JSON; None when it has no body."""
+        raw = b"" if body is None else msgspec.json.encode(body)
+        return await self._call(method, path, raw, "application/json")
+
+    async def upload(self, path: str, file: Part) -> Any:
+        """POST a form with the file in its field `file`."""
+        boundary = "tertulia-7c1f0e5b9d"
+        while boundary.encode() in file.content:
+            boundary += "-x"
+        name = quote(file.name, safe=" .-_()")
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: {file.content_type}\r\n\r\n"
+        )
+        raw = head.encode() + file.content + f"\r\n--{boundary}--\r\n".encode()
+        return await self._call("POST", path, raw, f"multipart/form-data; boundary={boundary}")
+
+    # --- what a chat asks ---
+
+    async def own_conversations(self, user_id: str) -> list[Any]:
+        page = await self.get(f"{EDITION}/users/{user_id}/conversations", page_size=100)
+        return list(page["_embedded"]["conversations"])
+
+    async def conversation_named(self, name: str) -> Any | None:
+        """Among those that one may see."""
+        page = await self.get(f"{EDITION}/conversations", name=name)
+        return next(iter(page["_embedded"]["conversations"]), None)
+
+    async def conversation(self, conversation_id: str) -> Any:
+        return await self.get(f"{EDITION}/conversations/{quote(conversation_id)}")
+
+    async def new_conversation(self, name: str) -> Any:
+        return await self.call("POST", f"{EDITION}/conversations", {"name": name})
+
+    async def own_member(self, conversation_id: str) -> Any | None:
+        """The membership, joined or not; None if there is none or no such conversation."""
+        try:
+            return await self.get(f"{EDITION}/conversations/{quote(conversation_id)}/members/me")
+        except Denied as denied:
+            if denied.status == 404:
+                return None
+            raise
+
+    async def join(self, conversation_id: str, user_name: str) -> Any:
+        joining = {"state": "joined", "user": {"name": user_name}, "channel": _APP}
+        path = f"{EDITION}/conversations/{quote(conversation_id)}/members"
+        return await self.call("POST", path, joining)
+
+    async def leave(self, conversation_id: str, member_id: str) -> None:
+        await self.call("DELETE", f"{EDITION}/conversations/{conversation_id}/members/{member_id}")
+
+    async def members(self, conversation_id: str) -> list[Any]:
+        page = await self.get(f"{EDITION}/conversations/{conversation_id}/members", page_size=100)
+        return list(page["_embedded"]["members"])
+
+    async def newest_events(self, conversation_id: str, count: int) -> list[Any]:
+        """The last ones, oldest first."""
+        path = f"{EDITION}/conversations/{conversation_id}/events"
+        page = await self.get(path, page_size=count, order="desc")
+        return list(reversed(page["_embedded"]["events"]))
+
+    async def events_from(self, conversation_id: str, first: int) -> list[Any]:
+        """All from this number on."""
+        path = f"{EDITION}/conversations/{conversation_id}/events"
+        found: list[Any] = []
+        while True:
+            page = await self.get(path, page_size=100, order="asc", start_id=first)
+            items = page["_embedded"]["events"]
+            found += items
+            if len(items) < 100:
+                return found
+            first = items[-1]["id"] + 1
+
+    async def post_event(
+        self, conversation_id: str, member_id: str, type_: str, body: object
+    ) -> Any:
+        path = f"{EDITION}/conversations/{conversation_id}/events"
+        return await self.call("POST", path, {"type": type_, "from": member_id, "body": body})
+
+    async def delete_event(self, conversation_id: str, member_id: str, number: int) -> None:
+        path = f"{EDITION}/conversations/{conversation_id}/events/{number}?from={member_id}"
+        await self.call("DELETE", path)
+
+    # --- the connection ---
+
+    async def _call(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+        async with self._turn:
+            login = self._logins()
+            streams = await self._connection(address(login.url))
+            streams[1].write(_request(login, method, path, body, content_type))
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    answer = await _answer(streams[0])
+            except BaseException as error:
+                self.close()  # what comes on it belongs to nobody any more
+                if isinstance(error, OSError | EOFError | httptools.HttpParserError):
+                    raise Dropped(str(error) or "no answer") from None
+                raise
+            if not answer.keep_alive:
+                self.close()
+        return _read(answer)
+
+    async def _connection(self, where: Address) -> Streams:
+        """The open one if it is still good: what it was sent on a closed one is lost."""
+        if self._streams is not None:
+            reader, writer = self._streams
+            if where == self._connected_to and not reader.at_eof() and not writer.is_closing():
+                return self._streams
+            self.close()
+        self._streams, self._connected_to = await dial(where), where
+        return self._streams
+
+
+class _Answer:
+    """Called by the parser."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.keep_alive = True
+        self.is_complete = False
+        self.parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+        if len(self.body) > ANSWER_MAX:
+            raise ValueError("the answer is too long")
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+        self.keep_alive = self.parser.should_keep_alive()
+
+
+def _request(login: Login, method: str, path: str, body: bytes, content_type: str) -> bytes:
+    where = address(login.url)
+    fields = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return (
+        f"{method} {where.path}{path} HTTP/1.1\r\nHost: {where.authority}\r\n"
+        f"Authorization: Bearer {login.token}\r\nAccept: application/json\r\n{fields}\r\n"
+    ).encode("latin-1") + body
+
+
+async def _answer(reader: asyncio.StreamReader) -> _Answer:
+    answer = _Answer()
+    while not answer.is_complete:
+        data = await reader.read(_READ)
+        if not data:
+            raise EOFError("the connection was closed before the answer")
+        answer.parser.feed_data(data)
+    return answer
+
+
+def _read(answer: _Answer) -> Any:
+    status = answer.parser.get_status_code()
+    try:
+        found = msgspec.json.decode(answer.body) if answer.body else None
+    except msgspec.DecodeError:
+        found = None
+    if status < 400:
+        return found
+    told = found if isinstance(found, dict) else {}
+    raise Denied(status, str(told.get("code", "")), str(told.get("detail", "")))

@@ -1,0 +1,143 @@
+"""Delivery: follows the log of all applications and hands what happens to the live sessions.
+
+Events go out in commit order. What one commit brings to a session leaves in one write: the events
+of a run are joined here, the runs of a turn of the loop by the transport.
+"""
+
+import asyncio
+import logging
+
+from tertulia.live.dialect import reaches_sessions
+from tertulia.live.packets import Packets
+from tertulia.live.presence import Attendance, Room
+from tertulia.live.session import Session
+from tertulia.model.errors import Unavailable
+from tertulia.model.event import Event
+from tertulia.model.ids import ConversationId, Position
+from tertulia.model.state import Member, MemberState
+from tertulia.ports import EventLog
+
+RUN_BYTES = 256 * 1024
+"""Of bodies in one joined write: a longer run is cut, so that a slow session is felt in time."""
+RETRY_SECONDS = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class Delivery:
+    def __init__(self, log: EventLog, attendance: Attendance, *, outstanding_max: int) -> None:
+        self._log = log
+        self._attendance = attendance
+        self._outstanding_max = outstanding_max
+        self._announced: list[Event] = []
+        self._is_due = False
+        self._reading: asyncio.Task[None] | None = None
+        self.cursor = Position(0)
+        """All events up to here have been handed on."""
+        self.delivered = 0
+        """Writes to sessions since the start; one may carry several events."""
+
+    async def start(self) -> None:
+        """From now on; what came before is for those who resume."""
+        self.cursor = await self._log.head()
+        self._log.on_append(self.wake)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Look at the log soon: two turns of the loop later.
+
+        In the turn between, whoever caused the events has its HTTP answer written: clients read
+        the events that they cause by what that answer said (wire-clients 5.4, order rule).
+        """
+        if not self._is_due:
+            self._is_due = True
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._run)
+
+    def announce(self, event: Event) -> None:
+        """An event that is not kept: for who is there now."""
+        self._announced.append(event)
+        self.wake()
+
+    def _run(self) -> None:
+        self._is_due = False
+        if self._reading is None:
+            found = self._log.tail(self.cursor)
+            if found is None:
+                self._reading = asyncio.create_task(self._read())
+            else:
+                self._hand_on(found)
+        announced, self._announced = self._announced, []
+        self._send(announced)
+
+    async def _read(self) -> None:
+        """Catch up from the store when memory does not reach back far enough."""
+        while (found := self._log.tail(self.cursor)) is None:
+            try:
+                self._hand_on(await self._log.follow(self.cursor))
+            except Unavailable as error:
+                _log.warning("action=delivery_waits error=%s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+        self._reading = None
+        self._hand_on(found)
+
+    def _hand_on(self, events: list[Event]) -> None:
+        if events:
+            # first: a bug met in one event must not hold up all that follow
+            self.cursor = events[-1].position
+            self._send(events)
+
+    def _send(self, events: list[Event]) -> None:
+        run: list[Event] = []
+        size = 0
+        for event in events:
+            if isinstance(event.became, Member):
+                self._send_run(run)
+                run, size = [], 0
+                self._send_membership(event, event.became)
+            elif event.conversation_id in self._attendance.rooms and reaches_sessions(event.type):
+                if run and (run[0].conversation_id != event.conversation_id or size > RUN_BYTES):
+                    self._send_run(run)
+                    run, size = [], 0
+                run.append(event)
+                size += len(event.body)
+        self._send_run(run)
+
+    def _send_run(self, run: list[Event]) -> None:
+        """Events of one conversation, to all who have joined it."""
+        if run and (room := self._room(run[0].conversation_id)) is not None:
+            self._deliver(Packets(run), list(room.sessions))
+
+    def _send_membership(self, event: Event, member: Member) -> None:
+        """To all who have joined, and to whom it is about: the invited and the departed."""
+        attendance = self._attendance
+        if member.state is MemberState.JOINED:
+            attendance.join(member.user_id, member.conversation_id, member.id)
+        room = self._room(member.conversation_id)
+        hearers = dict(room.sessions) if room is not None else {}
+        presence = attendance.presences.get(member.user_id)
+        if presence is not None:
+            hearers.update(dict.fromkeys(presence.sessions))
+        if hearers and reaches_sessions(event.type):
+            self._deliver(Packets([event]), list(hearers))
+        if member.state is MemberState.LEFT:
+            attendance.leave(member.user_id, member.conversation_id, member.id)
+
+    def _room(self, conversation_id: ConversationId | None) -> Room | None:
+        return self._attendance.rooms.get(conversation_id) if conversation_id else None
+
+    def _deliver(self, packets: Packets, sessions: list[Session]) -> None:
+        slow = []
+        outstanding_max = self._outstanding_max
+        for session in sessions:
+            session.deliver(packets[session.variant])
+            if len(session.outstanding) > outstanding_max:
+                slow.append(session)
+        self.delivered += len(sessions)
+        for session in slow:
+            if session.outlet is not None:
+                session.outlet.drop()

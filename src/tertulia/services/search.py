@@ -1,0 +1,139 @@
+"""Search: what was said, found again by its words, by those who may read it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from tertulia.model.actor import Actor
+from tertulia.model.errors import Forbidden, SearchMissing, Unavailable
+from tertulia.model.event import Event
+from tertulia.model.ids import ConversationId, Position
+from tertulia.model.indexing import text_changes
+from tertulia.model.state import ConversationState
+from tertulia.model.words import Snippet, Term
+from tertulia.ports import Directory, EventLog, FoundText, SearchIndex, TextQuery
+from tertulia.services.conversations import Conversations
+
+BATCH = 500
+"""Events read at once: few enough that nobody waits for the loop meanwhile."""
+PAUSE = 0.2
+"""Seconds between two looks at the log."""
+RETRY = 5.0
+"""Seconds after a failure."""
+
+_log = logging.getLogger(__name__)
+
+
+class Asked(Struct, frozen=True):
+    terms: tuple[Term, ...]
+    conversation_id: ConversationId | None
+    before: Position | None
+    limit: int
+
+
+class FoundMessage(Struct, frozen=True):
+    event: Event
+    snippet: Snippet
+
+
+class Results(Struct, frozen=True):
+    found: list[FoundMessage]
+    """May be fewer than asked for although there are more: what was removed meanwhile."""
+    after: Position | None
+    """Where to go on; None when there is no more."""
+
+
+class Search:
+    def __init__(
+        self, *, index: SearchIndex, log: EventLog, directory: Directory,
+        conversations: Conversations,
+    ) -> None:  # fmt: skip
+        self._index = index
+        self._log = log
+        self._directory = directory
+        self._conversations = conversations
+
+    async def find(self, asked: Asked, actor: Actor) -> Results:
+        """Raises SearchTooBroad, SearchMissing, and ConversationNotFound or Forbidden."""
+        among = await self._scope(asked.conversation_id, actor)
+        if among == ():
+            return Results([], None)
+        texts = await self._index.find(
+            TextQuery(actor.application_id, asked.terms, among, asked.before, asked.limit)
+        )
+        after = texts[-1].position if len(texts) == asked.limit else None
+        return Results(await self._messages(texts), after)
+
+    async def _scope(
+        self, conversation_id: ConversationId | None, actor: Actor
+    ) -> tuple[ConversationId, ...] | None:
+        if conversation_id is not None:
+            conversation = await self._conversations.seen(conversation_id, actor)
+            if not actor.is_system and actor.membership(conversation) is None:
+                raise Forbidden("Only joined members may search a conversation.")
+            return (conversation_id,)
+        if actor.user_id is None:
+            return None
+        joined = await self._directory.joined(actor.user_id)
+        return tuple(dict.fromkeys(name for name, _ in joined))
+
+    async def _messages(self, texts: Sequence[FoundText]) -> list[FoundMessage]:
+        """Those that are still there: the index is a moment behind."""
+        standing = {
+            name: await self._stands(name)
+            for name in dict.fromkeys(text.conversation_id for text in texts)
+        }
+        found = []
+        for text in texts:
+            if standing[text.conversation_id]:
+                event = await self._log.event(text.conversation_id, text.event_id)
+                if event is not None and event.deleted_at is None:
+                    found.append(FoundMessage(event, text.snippet))
+        return found
+
+    async def _stands(self, conversation_id: ConversationId) -> bool:
+        listed = await self._directory.profile(conversation_id)
+        return listed is not None and listed.profile.state is not ConversationState.DELETED
+
+
+class Indexer:
+    """Follows the log and keeps the search index close behind it."""
+
+    def __init__(self, *, index: SearchIndex, log: EventLog) -> None:
+        self._index = index
+        self._log = log
+        self._at: Position | None = None
+        """Up to where it is indexed; None when the index has to be asked."""
+        self._news = asyncio.Event()
+        log.on_append(self._news.set)
+
+    async def run(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self.catch_up()
+            except SearchMissing as missing:
+                _log.warning(missing.detail, extra={"action": "search_missing"})
+                return
+            except Unavailable:
+                _log.warning("search waits for its index", extra={"action": "search_unavailable"})
+                await asyncio.sleep(RETRY)
+                continue
+            await asyncio.sleep(PAUSE)
+            await self._news.wait()
+
+    async def catch_up(self) -> None:
+        """Index all that the log holds."""
+        at, self._at = self._at, None
+        if at is None:
+            at = await self._index.begin(self._log.epoch, await self._log.head())
+        while events := await self._behind(at):
+            at = events[-1].position
+            await self._index.write(text_changes(events), at)
+        self._at = at
+
+    async def _behind(self, at: Position) -> list[Event]:
+        recent = self._log.tail(at)
+        return recent[:BATCH] if recent is not None else await self._log.follow(at, limit=BATCH)

@@ -1,0 +1,69 @@
+"""Media files in memory, for tests."""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+
+from tertulia.model.errors import Unavailable
+from tertulia.model.ids import ApplicationId, ConversationId, MediaId
+from tertulia.model.media import MediaFile
+from tertulia.ports import QuotaReached, Stored
+
+
+class MemoryMediaStore:
+    """MediaStore."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(32)
+        self._stored: dict[MediaId, Stored] = {}
+        self._attached: dict[MediaId, set[ConversationId]] = {}
+        self._taken: Counter[ApplicationId] = Counter()
+        self._is_failing = False
+
+    def fail(self, failing: bool = True) -> None:
+        """From now on, or no longer, act as if nothing could be stored."""
+        self._is_failing = failing
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
+
+    async def add(self, upload: Sequence[Stored], *, quota: int) -> None:
+        self._check()
+        owner = upload[0].file.application_id
+        size = sum(stored.file.size for stored in upload)
+        if quota and self._taken[owner] + size > quota:
+            raise QuotaReached()
+        self._taken[owner] += size
+        self._stored |= {stored.file.id: stored for stored in upload}
+
+    async def find(self, media_id: MediaId) -> MediaFile | None:
+        found = self._stored.get(media_id)
+        return found.file if found else None
+
+    async def content(self, media_id: MediaId) -> bytes | None:
+        found = self._stored.get(media_id)
+        return found.content if found else None
+
+    async def attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        self._check()
+        for media_id in self._stored.keys() & media_ids:
+            self._attached.setdefault(media_id, set()).add(conversation_id)
+
+    async def conversations(self, media_id: MediaId) -> list[ConversationId]:
+        return sorted(self._attached.get(media_id, ()))
+
+    async def delete(self, media_id: MediaId) -> None:
+        self._check()
+        found = self._stored.get(media_id)
+        if found is None:
+            return
+        for other in [each.file for each in self._stored.values()]:
+            if other.upload == found.file.upload:
+                del self._stored[other.id]
+                self._attached.pop(other.id, None)
+                self._taken[other.application_id] -= other.size
+
+    def _check(self) -> None:
+        if self._is_failing:
+            raise Unavailable("the store fails")

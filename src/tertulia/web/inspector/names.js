@@ -1,0 +1,50 @@
+// Who and what the ids stand for, learnt from everything that passes by.
+
+export class Names {
+  #users = new Map();
+  #members = new Map();
+  #conversations = new Map();
+
+  learnUser({ id, name, display_name: shown }) {
+    if (id && (shown || name)) this.#users.set(id, shown || name);
+  }
+
+  learnConversation({ id, name, display_name: shown }) {
+    if (id && (shown || name)) this.#conversations.set(id, shown || name);
+  }
+
+  learnMember({ id, _embedded: embedded }) {
+    const user = embedded?.user;
+    if (!user) return;
+    this.learnUser(user);
+    this.#members.set(id, user.display_name || user.name);
+  }
+
+  learnEvent(event) {
+    const { type, from, body = {}, _embedded: embedded } = event;
+    const user = embedded?.from_user;
+    if (user?.name) {
+      this.learnUser(user);
+      if (from) this.#members.set(from, user.display_name || user.name);
+    }
+    if (type === 'conversation:created' || type === 'conversation:updated') {
+      this.learnConversation(body);
+    }
+    if (type === 'member:invited' && body.conversation) {
+      const { conversation_id: id, name, display_name: shown } = body.conversation;
+      this.learnConversation({ id, name, display_name: shown });
+    }
+  }
+
+  user(id) {
+    return this.#users.get(id) ?? '';
+  }
+
+  member(id) {
+    return this.#members.get(id) ?? '';
+  }
+
+  conversation(id) {
+    return this.#conversations.get(id) ?? '';
+  }
+}

@@ -1,0 +1,56 @@
+"""Large bodies over real sockets: where they are taken, and how long they may take."""
+
+from tests.web.conftest import Run
+from tests.web.site import Site, client, echo, site, until
+
+from tertulia.protocols.http1 import Limits
+from tertulia.web.connection import Timeouts
+
+SECOND = Timeouts().pace
+LIMITS = Limits(body=1000, larger={"/media": 100 * SECOND})
+
+
+def head(path: bytes, size: int) -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (path, size)
+
+
+def received(here: Site) -> int:
+    return sum(each._parser.received for each in here.server._front.connections)
+
+
+def test_only_some_paths_take_a_large_body(run: Run) -> None:
+    async def main() -> None:
+        async with site(echo, LIMITS) as here, client(here.port) as peer:
+            peer.send(head(b"/media", 5 * SECOND) + b"x" * 5 * SECOND)
+            assert (await peer.answer()).body.endswith(b" %d" % (5 * SECOND))
+            peer.send(head(b"/other", 1001))
+            refusal = await peer.answer()
+            assert (refusal.status, refusal.code) == (413, "http:error:payload-too-large")
+
+    run(main())
+
+
+def test_a_long_body_has_time_as_long_as_it_comes(run: Run) -> None:
+    async def main() -> None:
+        async with site(echo, LIMITS) as here, client(here.port) as peer:
+            peer.send(head(b"/media", 40 * SECOND))
+            for second in range(1, 40):
+                peer.send(b"x" * SECOND)
+                await until(lambda sent=second * SECOND: received(here) == sent)  # type: ignore[misc]
+                here.pass_time(1)
+            here.pass_time(14.5)
+            peer.send(b"x" * SECOND)
+            assert (await peer.answer()).status == 200
+
+    run(main())
+
+
+def test_a_body_that_stays_away_is_not_waited_for(run: Run) -> None:
+    async def main() -> None:
+        async with site(echo, LIMITS) as here, client(here.port) as peer:
+            peer.send(head(b"/media", 40 * SECOND) + b"x" * SECOND)
+            await until(lambda: received(here) == SECOND)
+            here.pass_time(16)
+            assert (await peer.answer()).status == 408
+
+    run(main())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from bench import ingest, machine, page, start, webhooks
+from bench import ingest, machine, page, rooms, sessions, start, webhooks
 from bench.places import WORK, Failed, Skipped
 from bench.report import Row, failed, skipped, table
 
@@ -15,6 +15,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "ingest": lambda options: ingest.measure(options.seconds, options.rounds),
     "page": lambda options: page.measure(options.events),
     "webhooks": lambda options: webhooks.measure(2 * options.seconds),
+    "rooms": lambda options: rooms.measure(options.seconds, options.rounds),
+    "sessions": lambda options: sessions.measure(2 * options.seconds),
     "start": lambda options: start.measure(),
 }
 
@@ -55,8 +57,10 @@ def _run(part: str, options: argparse.Namespace) -> list[Row]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each ingest run (5)")
-    parser.add_argument("--rounds", type=int, default=2, help="of each ingest contender (2)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each run (5)")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="of each contender in ingest and rooms (2)"
+    )
     parser.add_argument("--events", type=int, default=10_000_000, help="of the page store")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

@@ -1,6 +1,5 @@
 """The load generator: compiles load.c and runs it."""
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from bench.places import BENCH, Failed, Skipped, work
-
-SOURCE = BENCH / "load.c"
+from bench.build import compiled
+from bench.places import Failed
 
 
 class Load(Struct, frozen=True):
@@ -67,7 +65,7 @@ def drive(
         Skipped: there is no C compiler.
         Failed: the server is gone, or does not speak HTTP as it should.
     """
-    command = [str(compiled()), "-p", str(port), "-c", str(shape.connections)]
+    command = [str(compiled("load")), "-p", str(port), "-c", str(shape.connections)]
     command += ["-d", str(shape.seconds), "-u", str(shape.warm_up), "-r", str(shape.rate)]
     command += ["-n", str(shape.most)] if shape.most else []
     (place / "targets").write_text("".join(f"{path}\t{word}\n" for path, word in targets))
@@ -85,13 +83,3 @@ def drive(
     if load.refused or load.failed:
         print(f"  {load.refused} refused, {load.failed} failed. {done.stderr[-800:]}", flush=True)
     return load
-
-
-def compiled() -> Path:
-    binary = work("bin") / "load"
-    if not binary.exists() or binary.stat().st_mtime < SOURCE.stat().st_mtime:
-        compiler = shutil.which("gcc") or shutil.which("cc")
-        if compiler is None:
-            raise Skipped("no C compiler (gcc or cc) for the load generator bench/load.c")
-        subprocess.run([compiler, "-O2", "-o", str(binary), str(SOURCE)], check=True)
-    return binary

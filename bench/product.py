@@ -14,7 +14,7 @@ from msgspec import Struct
 from bench.places import ROOT, Failed
 from bench.processes import free_port, running, tree, wait_until
 from bench.rest import Rest
-from bench.tokens import application_token
+from bench.tokens import Issuer
 
 ENVIRONMENT = {
     "TERTULIA_LIMITS__REQUESTS_PER_SECOND": "0",
@@ -35,6 +35,7 @@ class Product(NamedTuple):
     process: psutil.Process
     port: int
     token: str
+    issuer: Issuer
     ready_after: float
     """Seconds from spawn to the first 200 of /readyz."""
 
@@ -70,9 +71,12 @@ def product(data: Path, *options: str) -> Iterator[Product]:
     log = data.parent / f"{data.name}.log"
     with running(command, log=log, cwd=ROOT, env=ENVIRONMENT) as process:
         ready_after = wait_until(lambda: _is_ready(port), process, log)
+        # The supervisor writes it when it has heard that the hub is ready.
+        wait_until((data / "dev.json").exists, process, log)
         dev = msgspec.json.decode((data / "dev.json").read_bytes(), type=DevFile)
         key = (data / dev.private_key_file).read_bytes()
-        yield Product(process, port, application_token(dev.application_id, key), ready_after)
+        issuer = Issuer(dev.application_id, key)
+        yield Product(process, port, issuer.application_token(), issuer, ready_after)
 
 
 def _is_ready(port: int) -> bool:

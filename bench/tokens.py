@@ -1,4 +1,4 @@
-"""Application tokens: RS256, without `sub` and `acl`, so that they act as the application."""
+"""Tokens, RS256: the application's own has neither `sub` nor `acl`, a user's has both."""
 
 import base64
 import time
@@ -13,22 +13,38 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 LIFE = 6 * 3600
 """Seconds."""
+PATHS = ("users", "conversations", "sessions", "image", "media", "push", "knocking", "legs")
+ACL: dict[str, Any] = {"paths": {f"/*/{path}/**": {} for path in PATHS} | {"/*/rtc/**": {}}}
+"""What an application usually grants to its users."""
 
 
-def application_token(application_id: str, private_key: bytes) -> str:
-    """A token that is good from now on. `private_key` is PEM."""
-    key = load_pem_private_key(private_key, password=None)
-    if not isinstance(key, RSAPrivateKey):
-        raise TypeError("the application's key is not RSA")
-    now = int(time.time())
-    claims = {
-        "application_id": application_id,
-        "iat": now,
-        "exp": now + LIFE,
-        "jti": str(uuid.uuid4()),
-    }
-    signed = f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{_part(claims)}"
-    return f"{signed}.{_base64(key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
+class Issuer:
+    """Signs for one application. `private_key` is PEM."""
+
+    def __init__(self, application_id: str, private_key: bytes) -> None:
+        key = load_pem_private_key(private_key, password=None)
+        if not isinstance(key, RSAPrivateKey):
+            raise TypeError("the application's key is not RSA")
+        self._application_id = application_id
+        self._key = key
+
+    def application_token(self) -> str:
+        return self._token({})
+
+    def user_token(self, name: str) -> str:
+        return self._token({"sub": name, "acl": ACL})
+
+    def _token(self, claims: dict[str, Any]) -> str:
+        """Good from now on."""
+        now = int(time.time())
+        claims = claims | {
+            "application_id": self._application_id,
+            "iat": now,
+            "exp": now + LIFE,
+            "jti": str(uuid.uuid4()),
+        }
+        signed = f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{_part(claims)}"
+        return f"{signed}.{_base64(self._key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 
 
 def _part(values: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from bench.places import BENCH, WORK, Skipped, work
 
 BUN_VERSION = "1.4.5"
 BUN_PACKAGES = {"x86_64": "@oven/bun-linux-x64", "aarch64": "@oven/bun-linux-aarch64"}
+# The newest better-sqlite3 that Node 20 can load; npm compiles it.
+SOCKETIO_PACKAGES = ("socket.io@4.8.4", "better-sqlite3@12.9.0")
 HERE = BENCH / "peers"
 
 
@@ -28,29 +30,52 @@ def bun(port: int, place: Path) -> Peer:
 
 
 def fastapi(port: int, place: Path) -> Peer:
-    command: list[str | Path] = [_fastapi_python(), "-m", "uvicorn", "--app-dir", HERE]
+    command: list[str | Path] = [_python(), "-m", "uvicorn", "--app-dir", HERE]
     command += ["fastapi_app:app", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools"]
     command += ["--no-access-log", "--log-level", "warning"]
     return Peer(command, {"BENCH_DATABASE": str(place / "events.db")})
 
 
+def room_bun(port: int, place: Path) -> Peer:
+    return Peer([_bun_binary(), HERE / "room_bun.js", str(port), place / "events.db"], {})
+
+
+def room_socketio(port: int, place: Path) -> Peer:
+    node = shutil.which("node")
+    if node is None:
+        raise Skipped("no Node.js to run socket.io with")
+    packages = _npm("npm-socketio", *SOCKETIO_PACKAGES)
+    command: list[str | Path] = [node, HERE / "room_socketio.js", str(port), place / "events.db"]
+    return Peer(command, {"NODE_PATH": str(packages), "NODE_ENV": "production"})
+
+
+def room_python_socketio(port: int, place: Path) -> Peer:
+    return Peer([_python(), HERE / "room_socketio.py", str(port), place / "events.db"], {})
+
+
 def _bun_binary() -> Path:
     package = BUN_PACKAGES.get(platform.machine())
     if package is None:
         raise Skipped(f"no Bun package for {platform.machine()}")
-    binary = WORK / "npm" / "node_modules" / package / "bin" / "bun"
-    if not binary.exists():
+    return _npm("npm", f"{package}@{BUN_VERSION}", "--ignore-scripts") / package / "bin" / "bun"
+
+
+def _npm(folder: str, *packages_and_options: str) -> Path:
+    """The `node_modules` with these packages."""
+    place = work(folder)
+    wanted, installed = " ".join(packages_and_options), place / "installed"
+    if not installed.exists() or installed.read_text() != wanted:
         npm = shutil.which("npm")
         if npm is None:
-            raise Skipped("no npm to install Bun with")
-        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
-        package_spec = f"{package}@{BUN_VERSION}"
-        _install([npm, "install", "--prefix", work("npm"), *options, package_spec])
-    return binary
+            raise Skipped(f"no npm to install {wanted} with")
+        options = ("--no-audit", "--no-fund", "--no-save")
+        _install([npm, "install", "--prefix", place, *options, *packages_and_options])
+        installed.write_text(wanted)
+    return place / "node_modules"
 
 
-def _fastapi_python() -> Path:
+def _python() -> Path:
     python = WORK / "venv" / "bin" / "python"
     requirements = HERE / "requirements.txt"
     installed = WORK / "venv" / "requirements.txt"

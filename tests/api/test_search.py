@@ -220,7 +220,9 @@ def test_a_new_log_is_indexed_from_its_beginning(play: Play) -> None:
         assert await found(world, "q=tea") == [("CON-1", 4)]
         await world.search.begin("another", await world.store.head())
         assert (await world.call("GET", f"{SEARCH}?q=tea")).json["results"] == []
-        await Indexer(index=world.search, log=world.store).catch_up()
+        await Indexer(
+            index=world.search, log=world.store, monotonic=world.clock.monotonic
+        ).catch_up()
         assert (await world.call("GET", f"{SEARCH}?q=tea")).json["results"] != []
 
     play(scenario)
@@ -284,7 +286,9 @@ def test_the_index_follows_the_log(play: Play, monkeypatch: pytest.MonkeyPatch) 
 
     async def scenario(world: World) -> None:
         index = Broken(Unavailable(), Unavailable())
-        following = asyncio.create_task(Indexer(index=index, log=world.store).run())
+        following = asyncio.create_task(
+            Indexer(index=index, log=world.store, monotonic=world.clock.monotonic).run()
+        )
         await rooms(world)
         for number in range(5):
             index.caught_up.clear()
@@ -303,7 +307,9 @@ def test_a_host_that_cannot_search_says_so_once(
     play: Play, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(world: World) -> None:
-        await Indexer(index=Broken(SearchMissing()), log=world.store).run()
+        await Indexer(
+            index=Broken(SearchMissing()), log=world.store, monotonic=world.clock.monotonic
+        ).run()
 
     play(scenario)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

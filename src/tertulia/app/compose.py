@@ -106,7 +106,7 @@ class Hub:
         self.search = Search(
             index=outside.search, log=log, directory=directory, conversations=self.conversations
         )
-        self.indexer = Indexer(index=outside.search, log=log)
+        self.indexer = Indexer(index=outside.search, log=log, monotonic=outside.monotonic)
         self.applications = Applications(
             directory=directory, clock=clock, ids=ids, smith=outside.smith
         )

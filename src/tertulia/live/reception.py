@@ -114,5 +114,7 @@ class Reception:
         )  # fmt: skip
         greeting = msgspec.json.encode(Greeting(welcome, knock.rid))
         number = owed.through if session.record.acknowledges else None
+        if session.outlet is not None:  # a long catch-up goes on while the client acknowledges
+            session.outlet.take(session)
         session.write(frame(emitted("session:success", greeting, number)))
         session.owe([owed.through])

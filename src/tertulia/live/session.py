@@ -13,6 +13,9 @@ from tertulia.ports import SessionLedger
 class Outlet(Protocol):
     """The far end of a session, as long as it is connected."""
 
+    def take(self, session: "Session") -> None:
+        """What the client says from its greeting on, it says of this session."""
+
     def write(self, data: bytes) -> None:
         """Whole frames. The way they go must not be entered again from within."""
 

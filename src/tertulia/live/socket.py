@@ -134,6 +134,11 @@ class Socket(asyncio.Protocol):
 
     # --- what its session and the doorway call ---
 
+    def take(self, session: Session) -> None:
+        """What the client says from its greeting on, it says of this session."""
+        self._session = session
+        self._deadline = self._house.now() + self._house.ping_interval
+
     def drop(self) -> None:
         """Cut the connection; the session can be resumed."""
         self._is_closing = True
@@ -262,7 +267,7 @@ class Socket(asyncio.Protocol):
         """COMPAT: a refusal is an event too, and the connection stays: closed at once, clients
         would take it for trouble of the network and come back (wire-clients 1.3)."""
         try:
-            session = await self._house.log_in(token, knock, self)
+            await self._house.log_in(token, knock, self)
         except Rejected as refusal:
             self._say(refusal.code, {}, knock.rid)
             return
@@ -270,10 +275,7 @@ class Socket(asyncio.Protocol):
             self.close(1013, "Try again later.")
             return
         if self._is_closing:
-            self._house.leave(self, session)
-            return
-        self._session = session
-        self._deadline = self._house.now() + self._house.ping_interval
+            self._leave()
 
     async def _renew(self, token: str, session: Session, rid: str | None) -> None:
         try:

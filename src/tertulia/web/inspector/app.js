@@ -20,7 +20,7 @@ async function start() {
   byId('theme').addEventListener('click', () => window.toggleTheme());
   const { api, isDevelopment } = await logIn(byId('login'));
   const names = new Names();
-  const room = { api, names, isDevelopment, go: (where) => { location.hash = where; } };
+  const room = { api, names, isDevelopment, go: (where) => { location.hash = `/${where}`; } };
   document.body.classList.add('is-in');
   showIdentity(api, isDevelopment);
 
@@ -51,16 +51,19 @@ async function start() {
   stream.start(BACK);
 }
 
-/** The address names a section and what is open in it: `#conversations/CON-…`. */
+/**
+ * The address names a section and what is open in it: `#/conversations/CON-…`. The slash keeps it
+ * from being the name of an element, to which the browser would take the focus.
+ */
 function navigate(sections, timeline) {
-  const [wanted, id = ''] = location.hash.slice(1).split('/', 2);
+  const [wanted, id = ''] = location.hash.replace(/^#\/?/, '').split('/', 2);
   const name = byId(wanted)?.matches('section.view') ? wanted : FIRST;
   document.body.dataset.view = name;
   for (const view of document.querySelectorAll('section.view')) {
     view.classList.toggle('current', view.id === name);
   }
   for (const link of document.querySelectorAll('nav a')) {
-    const isHere = link.hash === `#${name}`;
+    const isHere = link.hash === `#/${name}`;
     if (isHere) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }

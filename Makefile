@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url $(LOCKFLAGS)
-NODE_18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' && command -v npm
+NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
 .PHONY: run test bench check lock docs node
@@ -36,7 +36,7 @@ check: $(VENV)/dev.stamp
 # The packages that the suites in tests/clients drive are installed by their fixture, from their
 # lock. Node itself comes from the host, or from a wheel when the host has none.
 node: $(VENV)/dev.stamp
-	@{ $(NODE_18); } >/dev/null 2>&1 \
+	@{ $(NODE_20); } >/dev/null 2>&1 \
 		|| $(PIP) install --require-hashes -r requirements-node.lock
 
 # setuptools is in the lock, so that nothing is fetched but what the lock names.

@@ -20,7 +20,7 @@ const browser = await chromium.launch({
 
 export const close = () => browser.close();
 
-/** A page of a browser of its own at `/inspect#where`. `isExpected` tells failures that are meant. */
+/** A page of a browser of its own at `/inspect#/where`. `isExpected` tells failures that are meant. */
 export async function open(where = '', { isExpected = () => false, prepare, ...options } = {}) {
   const context = await browser.newContext({ viewport: DESK, ...options });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: dev.api_url });
@@ -34,7 +34,7 @@ export async function open(where = '', { isExpected = () => false, prepare, ...o
   page.on('request', (request) => check(request.url()));
   page.on('websocket', (socket) => check(socket.url().replace(/^ws/, 'http')));
   await prepare?.(page);
-  await page.goto(`${dev.api_url}/inspect#${where}`);
+  await page.goto(`${dev.api_url}/inspect#/${where}`);
   return page;
 }
 
@@ -45,7 +45,7 @@ function check(address) {
 }
 
 export async function go(page, where) {
-  await page.evaluate((hash) => { location.hash = hash; }, where);
+  await page.evaluate((hash) => { location.hash = `/${hash}`; }, where);
   await page.locator(`#${where.split('/')[0]}.current`).waitFor();
 }
 

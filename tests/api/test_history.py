@@ -284,6 +284,21 @@ def test_lists_are_of_the_types_asked_for(play: Play, query: str, expected: Any)
     play(scenario)
 
 
+def test_a_deleted_message_is_told_to_a_chat_as_an_empty_text(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        await varied(world)
+        await world.call("DELETE", f"{EVENTS}/3")
+        gone, of_chat = [
+            (await world.call("GET", f"{OLDER}?start_id=3&end_id=6{more}")).json["_embedded"]["events"]
+            for more in ("", "&filter_group_type=ChatEvents")
+        ]
+        assert list(gone[0]["body"]) == ["timestamp"]
+        assert of_chat[0]["body"] == {"message_type": "text", "text": "", **gone[0]["body"]}
+        assert of_chat[1:] == gone[2:], "a custom event has no kind to name"
+
+    play(scenario)
+
+
 def test_a_chat_filter_that_leaves_no_type_shows_nothing(play: Play) -> None:
     async def scenario(world: World) -> None:
         await varied(world)

@@ -64,6 +64,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
             [sys.executable, "-m", "tertulia", "dev", "--data", str(data), *ports],
             stdout=log,
             stderr=subprocess.STDOUT,
+            # what is for the tests is no setting of the server's
+            env={name: value for name, value in os.environ.items() if name[:9] != "TERTULIA_"},
         )
     try:
         yield _when_ready(process, data)
@@ -184,6 +186,16 @@ def _install(npm: list[str]) -> Path:
     if done.returncode != 0:
         unavailable(f"npm could not install the locked packages:\n{done.stderr[-2000:]}")
     return packages
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The executable of a Chromium."""
+    named = (os.environ.get("CHROMIUM", ""), "/usr/bin/chromium", "chromium", "chromium-browser")
+    for name in named:
+        if name and (found := shutil.which(name)) is not None:
+            return found
+    unavailable("No Chromium: install it, or name its executable in the variable CHROMIUM.")
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -2,7 +2,8 @@
 //   CHROMIUM=<executable> PKG_DIR=<folder holding node_modules> node inspector.mjs [dev.json]
 import { readFileSync } from 'node:fs';
 import { assert, dev, finish, run, step } from './steps.mjs';
-import { KINDS, png } from './inspector/kinds.mjs';
+import { png } from './png.mjs';
+import { KINDS } from './inspector/kinds.mjs';
 import { close, faults, fitsItsWidth, go, isReadable, open, picture }
   from './inspector/pages.mjs';
 import { refusingWebhook } from './inspector/webhook.mjs';
@@ -245,9 +246,13 @@ try {
   await step('what a failing webhook did not take is a dead letter, and is sent again', async () => {
     const webhook = await refusingWebhook();
     try {
-      await send(b, { kind: 'text', fill: { text: 'for the webhook' } });
       await go(a, 'webhooks');
       const letter = a.locator('#webhooks .letter', { hasText: LOUNGE }).first();
+      // a change of the application takes effect within a second or so
+      for (let tries = 0; tries < 6 && !await letter.isVisible(); tries += 1) {
+        await send(b, { kind: 'text', fill: { text: `for the webhook, ${tries}` } });
+        await letter.waitFor({ timeout: 2000 }).catch(() => {});
+      }
       await letter.waitFor();
       await a.locator('#webhooks .attempts .mark', { hasText: '500' }).first().waitFor();
       await picture(a, 'webhooks');

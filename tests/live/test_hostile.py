@@ -7,7 +7,7 @@ from tests.live.test_delivery import arrived, room
 from tests.live.visitor import MASK, Client, handshake, names, settle
 
 from tertulia.live.socket import MESSAGE_MAX, STRIKES_MAX
-from tertulia.protocols import websocket
+from tertulia.protocols import socketio, websocket
 from tertulia.protocols.http1 import HttpError
 from tertulia.protocols.websocket import frame, masked_frame
 from tertulia.testing.world import World
@@ -120,10 +120,18 @@ def test_who_says_nothing_is_let_go(play: Play) -> None:
         world.clock.advance(2)
         doorway.sweep()
         assert client.wire.was_aborted
+
+    play(scenario)
+
+
+def test_who_was_refused_is_told_not_to_come_back(play: Play) -> None:
+    async def scenario(world: World) -> None:
         refused = await Client(world).connect(token="nonsense")
+        assert names(refused.told()) == ["system:error:invalid-token"]
         world.clock.advance(11)
-        doorway.sweep()
-        assert refused.wire.was_aborted
+        world.hub.live.doorway.sweep()
+        assert refused.packets() == [socketio.Disconnect("/")]
+        assert not refused.wire.is_open
 
     play(scenario)
 

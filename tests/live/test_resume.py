@@ -191,6 +191,22 @@ def test_who_is_away_too_long_begins_anew(play: Play) -> None:
     play(scenario, resume_window_s=60)
 
 
+def test_no_more_sessions_of_a_user_wait_than_may_be_connected(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        ids = []
+        for _ in range(4):
+            client, session_id = await enter(world, "bob")
+            client.lose()
+            ids.append(session_id)
+        assert world.hub.live.sessions.away == 3
+        for session_id, is_known in zip(ids, [False, True, True, True], strict=True):
+            client, success = await resume(world, "bob", session_id)
+            assert (success.payload["body"]["id"] == session_id) is is_known
+            client.say("session:logout", {"tid": "t", "body": {}})
+
+    play(scenario, per_user=3)
+
+
 def test_an_expired_token_ends_the_connection_but_not_the_session(play: Play) -> None:
     async def scenario(world: World) -> None:
         cid, (alice, _) = await room(world, "alice", "bob")

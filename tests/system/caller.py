@@ -31,11 +31,13 @@ class Answer(NamedTuple):
         return msgspec.json.decode(self.raw)
 
 
-def fresh_token(document: DevDocument, user_name: str | None = None) -> str:
+def fresh_token(
+    document: DevDocument, user_name: str | None = None, *, seconds: int = 3600
+) -> str:
     """Of the application, or of one of its users."""
     now = int(time.time())
     claims = {
-        "application_id": document.application_id, "iat": now, "exp": now + 3600,
+        "application_id": document.application_id, "iat": now, "exp": now + seconds,
         "jti": str(uuid4()), **({"sub": user_name} if user_name else {}),
     }  # fmt: skip
     return mint(load_private_key(Path(document.private_key_file).read_text()), claims)

@@ -243,8 +243,10 @@ class Talk:
                     break
                 if command is not None:
                     await self._do(command)
-            except (Misunderstood, OSError) as error:
+            except Misunderstood as error:
                 self._notice(str(error))
+            except OSError as error:
+                self._notice(f"{line}: {error.strerror or error}")
             except Denied as denied:
                 self._notice(f"{line}: {denied}")
         await self._settle()

@@ -227,10 +227,17 @@ class Session:
         while True:
             packet = await self._packet()
             if isinstance(packet, Emitted):
-                return Arrival(packet.name, _object(packet.argument), packet.ack)
+                return Arrival(packet.name, self._payload(packet), packet.ack)
             if isinstance(packet, Disconnect | Refused):
                 self.abort()
                 raise SessionEnded("the server has ended the session")
+
+    def _payload(self, packet: Emitted) -> dict[str, Any]:
+        try:
+            return _OBJECT.decode(packet.argument)
+        except msgspec.DecodeError as error:
+            self.abort()
+            raise Dropped(f"{packet.name} is no object: {error}") from None
 
     async def _expect(self, kind: type[P]) -> P:
         packet = await self._packet()
@@ -275,10 +282,3 @@ class Session:
 def _pending(body: _SuccessBody) -> Iterator[Arrival]:
     for payload in body.pending_events:
         yield Arrival(str(payload.get("type", "")), payload, None)
-
-
-def _object(argument: bytes) -> dict[str, Any]:
-    try:
-        return _OBJECT.decode(argument)
-    except msgspec.DecodeError as error:
-        raise Dropped(f"an event that is no object: {error}") from None

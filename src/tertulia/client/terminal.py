@@ -133,7 +133,8 @@ class KeyTerminal:
         columns = max(20, shutil.get_terminal_size().columns)
         prompt = cut(self._prompt, columns // 2)
         text, at = self._editor.visible(columns - width(prompt))
-        self._write(f"{_CLEAR}{prompt}{text}\r\x1b[{width(prompt) + at}C")
+        column = 1 + width(prompt) + at
+        self._write(f"{_CLEAR}{prompt}{text}\x1b[{column}G")
 
     def _styled(self, line: Line) -> str:
         return line.text if line.kind is Kind.SPEECH else f"{self._dim}{line.text}{self._plain}"

@@ -62,14 +62,14 @@ class Sessions:
         self._sessions: dict[SessionId, Session] = {}
         self._away: dict[SessionId, Instant] = {}
         """Sessions without a connection: since when, the longest away first."""
+        self._away_by_user: dict[UserId, list[SessionId]] = {}
 
     def restore(self) -> None:
         """Take up what sessions there were; they can be resumed from now on."""
-        now = self._clock.now()
         for entry in self._ledger.load():
             session = Session(entry.record, "", self._ledger, entry.place, entry.acknowledged)
             self._sessions[session.id] = session
-            self._away[session.id] = now
+            self._is_away(session)
 
     # --- coming and going ---
 
@@ -83,7 +83,7 @@ class Sessions:
             return None
         if session.user_id != user.id:
             raise InvalidSession()
-        self._away.pop(session.id, None)
+        self._is_back(session)
         before = session.outlet
         if before is not None:
             self.attendance.detach(session)
@@ -115,9 +115,24 @@ class Sessions:
         self.attendance.detach(session)
         session.detach()
         if self._sessions.get(session.id) is session:
-            self._away[session.id] = self._clock.now()
-            if len(self._away) > AWAY_MAX:
-                self._forget(self._sessions[next(iter(self._away))])
+            self._is_away(session)
+
+    def _is_away(self, session: Session) -> None:
+        """It waits; no more of a user's wait than may be connected, lest one fill the house."""
+        self._away[session.id] = self._clock.now()
+        waiting = self._away_by_user.setdefault(session.user_id, [])
+        waiting.append(session.id)
+        if len(waiting) > self._limits.per_user:
+            self._forget(self._sessions[waiting[0]])
+        if len(self._away) > AWAY_MAX:
+            self._forget(self._sessions[next(iter(self._away))])
+
+    def _is_back(self, session: Session) -> None:
+        if self._away.pop(session.id, None) is not None:
+            waiting = self._away_by_user[session.user_id]
+            waiting.remove(session.id)
+            if not waiting:
+                del self._away_by_user[session.user_id]
 
     def log_out(self, session: Session) -> None:
         """The client ends it; it cannot be resumed."""
@@ -125,7 +140,7 @@ class Sessions:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
-        self._away.pop(session.id, None)
+        self._is_back(session)
         self.attendance.detach(session)
         session.end()
 

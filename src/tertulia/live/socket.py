@@ -68,7 +68,7 @@ _NOTHING: dict[str, Any] = {}
 class Socket(asyncio.Protocol):
     __slots__ = (
         "_deadline", "_generation", "_greeting", "_house", "_is_closing", "_is_connected",
-        "_is_waiting", "_reader", "_session", "_strikes", "_transport", "write",
+        "_is_refused", "_is_waiting", "_reader", "_session", "_strikes", "_transport", "write",
     )  # fmt: skip
 
     def __init__(self, house: House, greeting: Greeting) -> None:
@@ -81,7 +81,7 @@ class Socket(asyncio.Protocol):
         """When a ping is due, or something has to have come."""
         self._is_waiting = False
         """Nothing has come since the last ping."""
-        self._is_connected = self._is_closing = False
+        self._is_connected = self._is_closing = self._is_refused = False
         self._strikes = 0
 
     # --- what the transport calls ---
@@ -173,6 +173,8 @@ class Socket(asyncio.Protocol):
             self.retire(frame(socketio.DISCONNECT))
         elif now < self._deadline:
             return
+        elif self._is_refused and session is None:
+            self.retire(frame(socketio.DISCONNECT))
         elif self._is_closing or session is None or self._is_waiting:
             self.drop()
         elif self._generation == 3:  # the client pings: silence for both times is too long
@@ -265,10 +267,12 @@ class Socket(asyncio.Protocol):
 
     async def _log_in(self, token: str, knock: Knock) -> None:
         """COMPAT: a refusal is an event too, and the connection stays: closed at once, clients
-        would take it for trouble of the network and come back (wire-clients 1.3)."""
+        would take it for trouble of the network and come back (wire-clients 1.3). They do so
+        when it is cut later, too: who stays that long is told to go."""
         try:
             await self._house.log_in(token, knock, self)
         except Rejected as refusal:
+            self._is_refused = True
             self._say(refusal.code, {}, knock.rid)
             return
         except Unavailable:

@@ -400,7 +400,7 @@ def application(found: Application, base: str, private_key: str | None) -> Appli
 _NULL = b"null"
 
 
-def event(found: Event, base: str) -> bytes:
+def event(found: Event, base: str, *, for_chat: bool = False) -> bytes:
     """EventResource as JSON, joined from the stored bytes: a body is never encoded again."""
     parts = [b"{"]
     if found.id is not None:
@@ -410,7 +410,7 @@ def event(found: Event, base: str) -> bytes:
     if found.recipient:
         parts.append(b',"to":"%b"' % found.recipient.encode())
     parts.append(b',"timestamp":"%b"' % iso(found.timestamp).encode())
-    parts.append(b',"body":%b' % event_body(found))
+    parts.append(b',"body":%b' % (_chat_body(found) if for_chat else event_body(found)))
     if found.state:
         parts.append(b',"state":%b' % msgspec.json.encode(_state(found)))
     if found.embedded:
@@ -429,8 +429,18 @@ def event_body(found: Event) -> bytes:
     return b'{"timestamp":{"deleted":"%b"}}' % iso(found.deleted_at).encode()
 
 
-def events_embedded(found: list[Event], base: str, *, as_array: bool) -> Raw:
-    array = b"[%b]" % b",".join([event(item, base) for item in found])
+def _chat_body(found: Event) -> bytes:
+    """COMPAT: a message that does not say its kind costs the client SDK the whole page."""
+    body = event_body(found)
+    if found.deleted_at is None or found.type != "message":
+        return body
+    return b'{"message_type":"text","text":"",%b' % body.removeprefix(b"{")
+
+
+def events_embedded(
+    found: list[Event], base: str, *, as_array: bool, for_chat: bool = False
+) -> Raw:
+    array = b"[%b]" % b",".join([event(item, base, for_chat=for_chat) for item in found])
     return Raw(array if as_array else b'{"events":%b}' % array)
 
 

@@ -1,22 +1,13 @@
 // Pages of a real browser, watched: nothing may fail in them, and they talk to this server alone.
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { launch } from '../browser.mjs';
 import { assert, dev } from '../steps.mjs';
 
-const require = createRequire(`${process.env.PKG_DIR ?? process.cwd()}/`);
-const { chromium } = require('playwright-core');
-
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 const DESK = { width: 1440, height: 900 };
 /** What went wrong in any page: console errors, exceptions, requests to another origin. */
 export const faults = [];
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM, headless: true, args: FLAGS,
-});
+const browser = await launch();
 
 export const close = () => browser.close();
 

@@ -156,6 +156,7 @@ export class Conversations {
     const name = found.display_name || found.name;
     if (!await confirmed(`Delete “${name}” with all its events?`, 'Delete')) return;
     await tried(async () => {
+      this.#open = null; // the events of its end must not have it read once more
       await this.#room.api.ask('DELETE', `${PATH}/${found.id}`);
       announce(`${name} was deleted.`);
       this.pair.close();

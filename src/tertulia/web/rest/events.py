@@ -111,7 +111,9 @@ class EventResource:
     async def _list(self, call: Call, *, as_array: bool) -> Response:
         piece = await self._slice(call)
         shown = [item.event for item in piece.items]
-        embedded = shapes.events_embedded(shown, call.base, as_array=as_array)
+        embedded = shapes.events_embedded(
+            shown, call.base, as_array=as_array, for_chat=_is_of_chat(call.query)
+        )
         return page_answer(call, f"/conversations/{call.conversation_id}/events", piece, embedded)
 
     async def _slice(self, call: Call) -> Slice[ShownEvent]:
@@ -155,10 +157,14 @@ def _types(query: EventPageQuery) -> tuple[str, ...]:
     named = tuple(part.strip() for part in query.event_type.split(",") if part.strip())
     if len(named) > TYPES_MAX:
         raise ValidationFailed.of("event_type", f"must contain at most {TYPES_MAX} types")
-    if query.filter_group_type != "ChatEvents":
+    if not _is_of_chat(query):
         return named
     chat = [name for name in named if name in CHAT_EVENTS or name.startswith("custom:")]
     return (tuple(chat) or NOTHING) if named else CHAT_EVENTS
+
+
+def _is_of_chat(query: EventPageQuery) -> bool:
+    return query.filter_group_type == "ChatEvents"
 
 
 def _number(call: Call) -> EventId:

@@ -12,8 +12,14 @@ T = TypeVar("T")
 # Patterns with a wording of their own. `$(?!\n)`: a plain `$` would let a final line feed pass.
 _UNSEEN = r"\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 _NOT_IN_URI = rf'{_UNSEEN}"<>\\'
+_GROUP = "[0-9A-Fa-f]{1,4}"
+_IPV6 = "|".join((
+    f"(?:{_GROUP}:){{7}}{_GROUP}", f"(?:{_GROUP}:){{1,7}}:", f":(?::{_GROUP}){{1,7}}", "::",
+    *(f"(?:{_GROUP}:){{1,{7 - after}}}(?::{_GROUP}){{1,{after}}}" for after in range(1, 7)),
+))  # fmt: skip
+"""Exactly what is an address: readers of what we hand on fail at one that only looks so."""
 WEB_URI = (
-    rf"^https?://(?:\[[0-9A-Fa-f:.]+\]|[^{_NOT_IN_URI}/?#@:\[\]]+)(?::[0-9]{{1,5}})?"
+    rf"^https?://(?:\[(?:{_IPV6})\]|[^{_NOT_IN_URI}/?#@:\[\]]+)(?::[0-9]{{1,5}})?"
     rf"(?:[/?#][^{_NOT_IN_URI}]*)?$(?!\n)"
 )
 """With a host; without user information, which passes for a host, and what a reader cannot see."""

@@ -1,7 +1,6 @@
 // What the suites of live sessions share: tokens, a record of what was heard, a browser's request.
 import { createSign, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { deflateSync } from 'node:zlib';
 import { dev, until } from './steps.mjs';
 
 const own = readFileSync(dev.private_key_file, 'utf8');
@@ -44,38 +43,6 @@ export async function rejection(promise) {
   const outcome = await promise.then(() => null, (reason) => reason);
   if (outcome === null) throw new Error('it was accepted');
   return outcome;
-}
-
-/** A PNG of one colour. */
-export function picture(width, height) {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2], 8); // eight bits a channel, three channels
-  const row = Buffer.concat([Buffer.of(0), Buffer.alloc(3 * width, 0xa0)]);
-  const rows = Buffer.concat(Array(height).fill(row));
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function chunk(name, data) {
-  const named = Buffer.concat([Buffer.from(name), data]);
-  const frame = Buffer.alloc(named.length + 8);
-  frame.writeUInt32BE(data.length, 0);
-  named.copy(frame, 4);
-  frame.writeUInt32BE(checksum(named), named.length + 4);
-  return frame;
-}
-
-function checksum(data) {
-  let sum = ~0;
-  for (const octet of data) {
-    sum ^= octet;
-    for (let bit = 0; bit < 8; bit += 1) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
-  }
-  return ~sum >>> 0;
 }
 
 /** The part of a browser's XMLHttpRequest that nexmo-client needs and Node has not. */

@@ -179,6 +179,8 @@ class _Side(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         if self._direction is Direction.UP:
             self._link.client = transport
+            if self._link.is_over:  # there was no server to be reached
+                reset(transport)
         else:
             self._link.connected(transport)
 

@@ -1,11 +1,12 @@
 // Images: uploaded, made smaller, shown to the members only, deleted.
-import { BrowserRequest, picture, rejection } from '../live.mjs';
+import { BrowserRequest, rejection } from '../live.mjs';
+import { png } from '../png.mjs';
 import { assert, step, until } from '../steps.mjs';
 
 const SIZE = [600, 400];
 
 export async function images(pair, { hers, his }) {
-  const file = new Blob([picture(...SIZE)], { type: 'image/png' });
+  const file = new Blob([png(...SIZE)], { type: 'image/png' });
   const shown = await step('sendImage: the others get it in three sizes', async () => {
     await hers.conversation.sendImage(file);
     const { event } = await his.next('image');
@@ -15,7 +16,7 @@ export async function images(pair, { hers, his }) {
   });
   await step('fetchImage: the original as it was, the others smaller', async () => {
     const original = octets(await shown.fetchImage('original'));
-    assert.deepEqual(original, picture(...SIZE));
+    assert.deepEqual(original, png(...SIZE));
     for (const name of ['medium', 'thumbnail']) assert.ok(octets(await shown.fetchImage(name)).length > 100);
   });
   await step('it is reported and seen like a text', async () => {

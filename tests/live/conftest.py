@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tertulia.devkit import RsaSmith
+from tertulia.live import delivery
 from tertulia.settings import Account, Sessions, Settings
 from tertulia.testing.world import World
 
@@ -20,6 +21,13 @@ SETTINGS = Settings(
 
 class Play(Protocol):
     def __call__(self, scenario: Scenario, **sessions: float) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def _restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delivery does not rest, which takes real time, but where a test is about that."""
+    monkeypatch.setattr(delivery, "REST_MIN", 0.0)
+    monkeypatch.setattr(delivery, "REST_PER_WRITE", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Who is told what, once and in order: members, the invited, and nobody else."""
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -7,6 +8,7 @@ from tests.api.cast import conversation, entrance, joined, say, text
 from tests.live.conftest import Play
 from tests.live.visitor import BASE, TYPED, Client, names, settle
 
+from tertulia.live import delivery
 from tertulia.testing.world import World
 
 
@@ -181,21 +183,26 @@ def test_who_does_not_acknowledge_gets_no_numbers(play: Play) -> None:
     play(scenario)
 
 
-def test_what_one_moment_brings_is_one_write(play: Play) -> None:
+def test_what_comes_while_delivery_rests_is_one_write(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "REST_MIN", 0.05)
+    monkeypatch.setattr(delivery, "REST_MAX", 0.05)
+
     async def scenario(world: World) -> None:
         cid, (alice, _) = await room(world, "alice", "bob")
         (bob,) = await arrived(world, "bob")
-        loop = [say(world, cid, alice, f"{number}") for number in range(5)]
-        for each in loop:
-            await each
+        loop = asyncio.get_running_loop()
+        now = loop.time() + 1
+        monkeypatch.setattr(loop, "time", lambda: now)
+        await say(world, cid, alice, "first")
         await settle()
-        bob.wire.written.clear()
-        live = world.hub.live.delivery
-        live._is_due = True  # nobody looks while the events come
+        assert [each.payload["body"]["text"] for each in bob.told()] == ["first"]
         for number in range(5):
             await say(world, cid, alice, f"{number}")
-        live._is_due = False
-        live.wake()
+        await settle()
+        assert bob.wire.written == []
+        now += 0.06
         await settle()
         assert len(bob.wire.written) == 1
         assert [each.payload["body"]["text"] for each in bob.told()] == ["0", "1", "2", "3", "4"]

@@ -15,12 +15,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench check lock docs node
+.PHONY: run test bench check lock docs node browser
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
 
-test: $(VENV)/dev.stamp node
+test: $(VENV)/dev.stamp node browser
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/dev.stamp
@@ -38,6 +38,16 @@ check: $(VENV)/dev.stamp
 node: $(VENV)/dev.stamp
 	@{ $(NODE_20); } >/dev/null 2>&1 \
 		|| $(PIP) install --require-hashes -r requirements-node.lock
+
+# The browser of the suites that need one is the host's; where there is none, Debian's package if we
+# may install it. Without any, those suites say so.
+APT := DEBIAN_FRONTEND=noninteractive timeout 240 apt-get --quiet=2 -o Acquire::http::Timeout=20
+browser:
+	@{ test -x "$$CHROMIUM" || command -v chromium || command -v chromium-browser \
+		|| ! command -v apt-get || test "$$(id -u)" != 0; } >/dev/null \
+	|| { echo "Installing the package chromium, for the tests in a browser." >&2; \
+		$(APT) update && $(APT) install --yes --no-install-recommends chromium; } >/dev/null \
+	|| echo "The package chromium could not be installed: no tests in a browser." >&2
 
 # setuptools is in the lock, so that nothing is fetched but what the lock names.
 $(VENV)/runtime.stamp: requirements.lock pyproject.toml | $(BIN)/python

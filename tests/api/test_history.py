@@ -56,10 +56,15 @@ async def post(
     return await world.call("POST", OLDER, draft, **how)
 
 
-async def numbers(world: World, query: str) -> list[int]:
+async def listed(world: World, query: str) -> list[Any]:
     answer = await world.call("GET", f"{OLDER}?{query}")
     assert answer.status == 200, answer.json
-    return [event["id"] for event in answer.json["_embedded"]["events"]]
+    events: list[Any] = answer.json["_embedded"]["events"]
+    return events
+
+
+async def numbers(world: World, query: str) -> list[int]:
+    return [event["id"] for event in await listed(world, query)]
 
 
 # Reports on messages.
@@ -288,10 +293,9 @@ def test_a_deleted_message_is_told_to_a_chat_as_an_empty_text(play: Play) -> Non
     async def scenario(world: World) -> None:
         await varied(world)
         await world.call("DELETE", f"{EVENTS}/3")
-        gone, of_chat = [
-            (await world.call("GET", f"{OLDER}?start_id=3&end_id=6{more}")).json["_embedded"]["events"]
-            for more in ("", "&filter_group_type=ChatEvents")
-        ]
+        query = "start_id=3&end_id=6"
+        gone = await listed(world, query)
+        of_chat = await listed(world, f"{query}&filter_group_type=ChatEvents")
         assert list(gone[0]["body"]) == ["timestamp"]
         assert of_chat[0]["body"] == {"message_type": "text", "text": "", **gone[0]["body"]}
         assert of_chat[1:] == gone[2:], "a custom event has no kind to name"

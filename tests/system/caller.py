@@ -31,9 +31,7 @@ class Answer(NamedTuple):
         return msgspec.json.decode(self.raw)
 
 
-def fresh_token(
-    document: DevDocument, user_name: str | None = None, *, seconds: int = 3600
-) -> str:
+def fresh_token(document: DevDocument, user_name: str | None = None, *, seconds: int = 3600) -> str:
     """Of the application, or of one of its users."""
     now = int(time.time())
     claims = {

@@ -1,7 +1,6 @@
 """The served descriptions: open to everybody, and true of what the server answers."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from tests.api.cast import (
 from tests.api.catalogue import BODIES, EXTENSIONS, V03, V1
 from tests.api.conftest import Play
 from tests.live.visitor import Client
+from tests.web.pointers import closed, references, resolve
 
 from tertulia.testing.world import Answer, World
 from tertulia.web.asyncapi import asyncapi
@@ -83,32 +83,6 @@ def _components(document: dict[str, Any]) -> dict[str, Any]:
     return {"components": document["components"]}
 
 
-def resolve(document: Any, reference: str) -> Any:
-    for step in reference.removeprefix("#/").split("/"):
-        document = document[step.replace("~1", "/").replace("~0", "~")]
-    return document
-
-
-def closed(node: Any) -> Any:
-    """The schemas with objects that hold no more than they name, so that nothing is left out."""
-    if isinstance(node, list):
-        return [closed(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    copy = {name: closed(each) for name, each in node.items()}
-    if node.get("type") == "object" and "properties" in node:
-        copy.setdefault("additionalProperties", False)
-    return copy
-
-
-def nodes(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-    for child in node.values() if isinstance(node, dict) else node:
-        if isinstance(child, dict | list):
-            yield from nodes(child)
-
-
 async def described(world: World) -> Description:
     answer = await world.call("GET", "/openapi.json", headers=NOBODY)
     assert answer.status == 200
@@ -152,9 +126,9 @@ def test_references_lead_somewhere_and_schemas_are_schemas(play: Play) -> None:
     async def scenario(world: World) -> None:
         for name in ("openapi", "asyncapi"):
             document = (await world.call("GET", f"/{name}.json", headers=NOBODY)).json
-            references = {node["$ref"] for node in nodes(document) if "$ref" in node}
-            assert references
-            for reference in references:
+            found = set(references(document))
+            assert found
+            for reference in found:
                 assert resolve(document, reference), reference
             for schema in document["components"]["schemas"].values():
                 Draft202012Validator.check_schema(schema)

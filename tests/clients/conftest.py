@@ -195,7 +195,9 @@ def chromium() -> str:
     for name in named:
         if name and (found := shutil.which(name)) is not None:
             return found
-    unavailable("No Chromium: install it, or name its executable in the variable CHROMIUM.")
+    # never a failure: unlike what comes by the locks, a browser is the host's, and not every host
+    # that can run all else has one for its architecture
+    pytest.skip("No Chromium: install it, or name its executable in the variable CHROMIUM.")
 
 
 def unavailable(reason: str) -> NoReturn:

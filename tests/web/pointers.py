@@ -1,4 +1,4 @@
-"""Walking a generated description: its references, and where they lead."""
+"""Walking a generated description: its references, where they lead, and what it leaves open."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,5 +18,17 @@ def references(node: object) -> Iterator[str]:
 def resolve(document: dict[str, Any], reference: str) -> Any:
     node: Any = document
     for step in reference.removeprefix("#/").split("/"):
-        node = node[step]
+        node = node[step.replace("~1", "/").replace("~0", "~")]
     return node
+
+
+def closed(node: Any) -> Any:
+    """The schemas with objects that hold no more than they name, so that nothing is left out."""
+    if isinstance(node, list):
+        return [closed(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    copy = {name: closed(each) for name, each in node.items()}
+    if node.get("type") == "object" and "properties" in node:
+        copy.setdefault("additionalProperties", False)
+    return copy

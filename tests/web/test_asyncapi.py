@@ -10,6 +10,7 @@ from tests.web.pointers import references, resolve
 
 from tertulia.model.events.registry import Reach, all_types, find
 from tertulia.web.asyncapi import asyncapi
+from tertulia.web.asyncapi_packets import ALL
 from tertulia.web.documents import read_examples
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(asyncapi("https://127.0.0.1:8443")))
@@ -19,31 +20,49 @@ EXAMPLES = read_examples(Path(__file__).parents[1] / "vectors/events")
 def test_structure() -> None:
     assert DOCUMENT["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(DOCUMENT["info"])
-    assert set(DOCUMENT["channels"]) == {"webhook", "session"}
-    assert DOCUMENT["channels"]["session"]["address"] == "/v2/rtc"
-    assert DOCUMENT["servers"]["tertulia"]["host"] == "127.0.0.1:8443"
-    assert DOCUMENT["servers"]["tertulia"]["protocol"] == "wss"
+    addresses = {name: channel["address"] for name, channel in DOCUMENT["channels"].items()}
+    assert addresses == {"webhook": None, "stream": "/tertulia/v1/events", "session": "/v2/rtc"}
     for operation in DOCUMENT["operations"].values():
-        assert operation["action"] == "send"
-        channel = resolve(DOCUMENT, operation["channel"]["$ref"])
-        offered = {f"{operation['channel']['$ref']}/messages/{key}" for key in channel["messages"]}
-        assert {message["$ref"] for message in operation["messages"]} == offered
+        assert operation["action"] in {"send", "receive"}
+        for part in (operation, operation.get("reply", operation)):
+            prefix = f"{part['channel']['$ref']}/messages/"
+            assert part["messages"]
+            assert all(message["$ref"].startswith(prefix) for message in part["messages"])
 
 
-def test_plain_http_means_a_plain_socket() -> None:
-    servers: Any = asyncapi("http://127.0.0.1:8080")["servers"]
-    assert servers["tertulia"]["protocol"] == "ws"
+def test_every_message_of_a_channel_is_sent_or_received() -> None:
+    carried = {
+        message["$ref"]
+        for operation in DOCUMENT["operations"].values()
+        for message in operation["messages"]
+    }
+    for name, channel in DOCUMENT["channels"].items():
+        for key in channel["messages"]:
+            assert f"#/channels/{name}/messages/{key}" in carried
 
 
 @pytest.mark.parametrize(
-    ("channel", "reach"), [("webhook", Reach.WEBHOOK), ("session", Reach.SESSION)]
+    ("url", "protocols"),
+    [("https://127.0.0.1:8443", ("wss", "https")), ("http://127.0.0.1:8080", ("ws", "http"))],
+)
+def test_servers_are_reached_as_the_caller_reached_us(url: str, protocols: tuple[str, str]) -> None:
+    servers: Any = asyncapi(url)["servers"]
+    assert (servers["socket"]["protocol"], servers["rest"]["protocol"]) == protocols
+    assert servers["socket"]["host"] == servers["rest"]["host"] == url.partition("//")[2]
+
+
+@pytest.mark.parametrize(
+    ("channel", "reach"),
+    [("webhook", Reach.WEBHOOK), ("stream", Reach.WEBHOOK), ("session", Reach.SESSION)],
 )
 def test_every_type_is_on_its_channels(channel: str, reach: Reach) -> None:
     sent = {
         resolve(DOCUMENT, link["$ref"])["name"]
         for link in DOCUMENT["channels"][channel]["messages"].values()
     }
-    assert sent == {found.name for found in all_types() if found.reaches & reach}
+    beside = {packet.name for packet in ALL} if channel == "session" else set()
+    assert sent - beside == {found.name for found in all_types() if found.reaches & reach}
+    assert beside <= sent
     assert channel != "webhook" or len(sent) == 68 + 3
 
 

@@ -1,6 +1,7 @@
-"""The AsyncAPI 3.0 description of what this server sends: webhooks, and events on a session.
+"""The AsyncAPI 3.0 description: webhooks, the stream for back ends, and the session socket.
 
-Drawn from the catalogue; the envelopes are those of wire-api 7 and wire-clients 4.1.
+Events are drawn from the catalogue (asyncapi_events.py); what is said on the socket beside them is
+in asyncapi_packets.py.
 """
 
 from functools import cache
@@ -8,49 +9,51 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.json import schema_components
 
 from tertulia import __version__
 from tertulia.model.events.reference import body_schemas
-from tertulia.model.events.registry import (
-    CUSTOM_OPEN,
-    CUSTOM_TYPE_MAX,
-    EventType,
-    Keep,
-    Reach,
-    all_types,
-)
-from tertulia.model.extending import EDITS
-from tertulia.model.posting import DELETABLE
+from tertulia.model.events.registry import EventType, Reach, all_types
+from tertulia.web import asyncapi_events as events
+from tertulia.web import asyncapi_packets as packets
+from tertulia.web.asyncapi_events import Envelope
+from tertulia.web.asyncapi_packets import Asking
+from tertulia.web.rest.stream import PATH as STREAM_PATH
+from tertulia.web.rest.stream import StreamQuery
 
 Schema = dict[str, Any]
-
-SIGNALLING = frozenset({"rtc:offer", "rtc:answer", "rtc:terminate"})
-"""Addressed to one session: no number and no sender in their webhook."""
-BEFORE_CONVERSATION = frozenset({"leg:status:update", "sip:ringing", "sip:hangup", "sip:status"})
-"""May tell of a leg that is in no conversation yet: no number, sender `knocker:…`."""
-ADDRESSED = frozenset({"audio:mute:on", "audio:mute:off"})
-"""Always name the member acted upon in `to`."""
 
 
 class Line(Struct, frozen=True):
     """A way that events are sent."""
 
     name: str
+    envelope: Envelope
+    """What it carries them in."""
     reach: Reach
-    conversation: str
-    """Name of the envelope's member that holds the conversation's id."""
+    server: str
+    address: str | None
     operation: str
+    security: str
     summary: str
+    description: str = ""
 
 
 WEBHOOK = Line(
-    "webhook", Reach.WEBHOOK, "conversation_id", "sendWebhook",
+    "webhook", Envelope.WEBHOOK, Reach.WEBHOOK, "application", None, "sendWebhook", "signature",
     "One signed request an event to the application's rtc event_url.",
 )  # fmt: skip
-SESSION = Line(
-    "session", Reach.SESSION, "cid", "sendToSession",
-    "Events of a user's conversations, to each of its logged-in clients.",
+STREAM = Line(
+    "stream", Envelope.WEBHOOK, Reach.WEBHOOK, "rest", STREAM_PATH, "sendToStream", "bearer",
+    "Events of an application in commit order, from any position on, each as a webhook says it.",
+    "Server-sent events: `id` is the position of what is kept, `event` the type, `data` the "
+    "message. Not asked for these, the same address gives pages of JSON: see /openapi.json.",
 )  # fmt: skip
+SESSION = Line(
+    "session", Envelope.SESSION, Reach.SESSION, "socket", packets.PATH, "sendToSession", "query",
+    "Events of a user's conversations, to each of its logged-in clients.", packets.FRAMES,
+)  # fmt: skip
+LINES = (WEBHOOK, STREAM, SESSION)
 
 
 def asyncapi(server_url: str) -> dict[str, object]:
@@ -62,44 +65,69 @@ def asyncapi(server_url: str) -> dict[str, object]:
 def _document() -> dict[str, object]:
     """All but where this server is. Made once: it takes longer than a hundred other answers."""
     bodies, objects = body_schemas()
-    lines = (WEBHOOK, SESSION)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Tertulia",
             "version": __version__,
-            "description": "The events that this server sends to applications and their clients.",
+            "description": "The events that this server sends to applications and their clients, "
+            "and what clients say on the socket of a session.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
         "servers": {},
-        "channels": {line.name: _channel(line) for line in lines},
-        "operations": {line.operation: _operation(line) for line in lines},
+        "channels": {line.name: _channel(line) for line in LINES},
+        "operations": {
+            **{line.operation: _operation(line) for line in LINES},
+            **{asking.operation: _answering(asking) for asking in packets.ASKED},
+        },
         "components": {
             "messages": {
-                _key(line, found): _message(line, found, bodies[found.name])
-                for line in lines
-                for found in _sent(line)
-            },
-            "schemas": {**objects, **_envelopes(lines), "Erased": _erased()},
-            "securitySchemes": {
-                "signature": {
-                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "HS256 by the signature secret, with payload_hash of the body.",
+                **{
+                    _key(line, found): events.message(line.envelope, found, bodies[found.name])
+                    for line in (WEBHOOK, SESSION)
+                    for found in _sent(line)
+                },
+                **{
+                    f"session.{packet.class_name}": packets.message(packet)
+                    for packet in packets.ALL
                 },
             },
+            "schemas": {**objects, **events.schemas()},
+            "securitySchemes": _SECURITY,
         },
-    }  # fmt: skip
+    }
+
+
+_SECURITY: Schema = {
+    "signature": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "HS256 by the signature secret, with payload_hash of the body.",
+    },
+    "bearer": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "RS256 by the application's key; without `sub`.",
+    },
+    "query": {
+        "type": "httpApiKey", "in": "query", "name": "token",
+        "description": "A JWT, RS256 by the application's key; `sub` names the user.",
+    },
+}  # fmt: skip
 
 
 def _servers(server_url: str) -> Schema:
     url = urlsplit(server_url)
-    secure = url.scheme in ("https", "wss")
+    is_secure = url.scheme in ("https", "wss")
     return {
-        "tertulia": {
+        "socket": {
             "host": url.netloc,
-            "protocol": "wss" if secure else "ws",
-            "description": "This server.",
+            "protocol": "wss" if is_secure else "ws",
+            "description": "This server, for sessions.",
+        },
+        "rest": {
+            "host": url.netloc,
+            "protocol": "https" if is_secure else "http",
+            "description": "This server, for back ends.",
         },
         "application": {
             "host": "{event_url}",
@@ -120,126 +148,61 @@ def _sent(line: Line) -> list[EventType]:
 
 
 def _key(line: Line, found: EventType) -> str:
-    return f"{line.name}.{found.class_name}"
+    return f"{line.envelope}.{found.class_name}"
 
 
 def _channel(line: Line) -> Schema:
-    server, address = ("tertulia", "/v2/rtc") if line is SESSION else ("application", None)
-    return {
-        "address": address,
+    messages = {found.class_name: _key(line, found) for found in _sent(line)}
+    channel: Schema = {
+        "address": line.address,
         "summary": line.summary,
-        "servers": [{"$ref": f"#/servers/{server}"}],
-        "messages": {
-            found.class_name: {"$ref": f"#/components/messages/{_key(line, found)}"}
-            for found in _sent(line)
-        },
+        "description": line.description or line.summary,
+        "servers": [{"$ref": f"#/servers/{line.server}"}],
     }
+    if line is SESSION:
+        messages |= {packet.class_name: f"session.{packet.class_name}" for packet in packets.ALL}
+        channel["bindings"] = {
+            "ws": {"method": "GET", "query": packets.HANDSHAKE, "bindingVersion": "0.1.0"}
+        }
+    channel["messages"] = {
+        name: {"$ref": f"#/components/messages/{key}"} for name, key in messages.items()
+    }
+    return channel
 
 
 def _operation(line: Line) -> Schema:
+    names = [found.class_name for found in _sent(line)]
+    if line is SESSION:
+        names += [packet.class_name for packet in packets.TOLD]
     operation: Schema = {
         "action": "send",
         "channel": {"$ref": f"#/channels/{line.name}"},
         "summary": line.summary,
-        "messages": [
-            {"$ref": f"#/channels/{line.name}/messages/{found.class_name}"} for found in _sent(line)
-        ],
+        "messages": _carried(line, names),
+        "security": [{"$ref": f"#/components/securitySchemes/{line.security}"}],
     }
-    if line is WEBHOOK:
-        operation["security"] = [{"$ref": "#/components/securitySchemes/signature"}]
+    if line is STREAM:
+        _, components = schema_components([StreamQuery])
+        query = components[StreamQuery.__name__]
+        operation["bindings"] = {
+            "http": {"method": "GET", "query": query, "bindingVersion": "0.3.0"}
+        }
     return operation
 
 
-def _message(line: Line, found: EventType, body: Schema) -> Schema:
+def _answering(asking: Asking) -> Schema:
+    channel = {"$ref": f"#/channels/{SESSION.name}"}
     return {
-        "name": found.name,
-        "title": found.class_name,
-        "summary": found.summary,
-        "tags": [{"name": found.group}],
-        "payload": {
-            "allOf": [{"$ref": f"#/components/schemas/{line.name}.envelope"}],
-            "type": "object",
-            "properties": {"type": _type(found), "body": _body(found, body)},
-            "required": _required(line, found),
+        "action": "receive",
+        "channel": channel,
+        "summary": asking.packet.summary,
+        "messages": _carried(SESSION, [asking.packet.class_name]),
+        "reply": {
+            "channel": channel,
+            "messages": _carried(SESSION, [packet.class_name for packet in asking.replies]),
         },
     }
 
 
-def _body(found: EventType, schema: Schema) -> Schema:
-    """The body, or what is left of it when the event was deleted before it was sent."""
-    if "discriminator" in schema:  # an object in OpenAPI, but a name in AsyncAPI
-        schema = {**schema, "discriminator": schema["discriminator"]["propertyName"]}
-    if found.name in DELETABLE or found.name in EDITS:
-        return {"anyOf": [schema, {"$ref": "#/components/schemas/Erased"}]}
-    return schema
-
-
-def _erased() -> Schema:
-    deleted = {"deleted": {"type": "string", "format": "date-time"}}
-    timestamp = {"type": "object", "properties": deleted, "required": ["deleted"]}
-    return {"type": "object", "properties": {"timestamp": timestamp}, "required": ["timestamp"]}
-
-
-def _type(found: EventType) -> Schema:
-    if found.name == "custom:*":
-        pattern = f"^{CUSTOM_OPEN.pattern}$"
-        return {"type": "string", "pattern": pattern, "maxLength": CUSTOM_TYPE_MAX}
-    return {"const": found.name}
-
-
-def _required(line: Line, found: EventType) -> list[str]:
-    required = ["type", "timestamp", "body"]
-    if line is WEBHOOK:
-        required.append("application_id")
-    if found.keep is not Keep.APPLICATION and found.name not in BEFORE_CONVERSATION:
-        required.append(line.conversation)
-        if found.keep is Keep.CONVERSATION and found.name not in SIGNALLING:
-            required.append("id")
-    if found.name in ADDRESSED:
-        required.append("to")
-    return required
-
-
-def _envelopes(lines: tuple[Line, ...]) -> Schema:
-    return {f"{line.name}.envelope": _envelope(line) for line in lines}
-
-
-def _envelope(line: Line) -> Schema:
-    text: Schema = {"type": "string"}
-    properties: Schema = {
-        "id": {"type": "integer", "minimum": 1, "description": "Number in the conversation."},
-        "type": text,
-        line.conversation: text,
-        "application_id": {"type": "string", "format": "uuid"},
-        "from": {"type": ["string", "null"], "description": "The member that it is from."},
-        "to": {"type": "string", "description": "The member that it is about."},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "body": {"type": "object"},
-        "_embedded": _card(),
-    }
-    if line is WEBHOOK:
-        properties["params"] = {"type": "object"}
-        properties["state"] = {"type": ["object", "null"]}
-        properties["session_destination"] = {
-            "type": "string", "description": "The session that a signalling event is addressed to.",
-        }  # fmt: skip
-        properties["isFromMB"] = {"type": "boolean"}
-    return {"type": "object", "properties": properties}
-
-
-def _card() -> Schema:
-    """`_embedded`: the sender's user and member, as they were."""
-    user = ("id", "name", "display_name", "image_url")
-    return {
-        "type": "object",
-        "properties": {
-            "from_user": {
-                "type": "object",
-                "properties": {
-                    **{name: {"type": ["string", "null"]} for name in user},
-                    "custom_data": {"type": "object"},
-                },
-            },
-            "from_member": {"type": "object", "properties": {"id": {"type": "string"}}},
-        },
-    }
+def _carried(line: Line, names: list[str]) -> list[Schema]:
+    return [{"$ref": f"#/channels/{line.name}/messages/{name}"} for name in names]

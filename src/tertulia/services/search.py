@@ -18,7 +18,7 @@ from tertulia.services.conversations import Conversations
 
 BATCH = 500
 """Events read at once: few enough that nobody waits for the loop meanwhile."""
-PAUSE = 0.2
+PAUSE = 0.5
 """Seconds between two looks at the log."""
 IDLE_SHARE = 3.0
 """How much longer than a full batch the rest after it is: the index is on nobody's way, so under

@@ -82,6 +82,8 @@ class Server:
             lambda: Connection(front, scheme), host, port,
             ssl=ssl, backlog=_BACKLOG, reuse_address=True,
             ssl_handshake_timeout=front.timeouts.receive if ssl else None,
+            # many peers never answer the end of TLS, and a shutdown waits for all of them
+            ssl_shutdown_timeout=front.timeouts.linger / 4 if ssl else None,
         )  # fmt: skip
         self._listeners.append(listener)
         if self._sweeping is None:

@@ -150,6 +150,35 @@ def test_what_is_not_kept_is_told_to_who_is_there_without_a_number(play: Play) -
     play(scenario)
 
 
+def test_what_is_not_kept_keeps_its_place_among_what_is(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        cid, (alice, _) = await room(world, "alice", "bob")
+        (bob,) = await arrived(world, "bob")
+        path = f"/v0.3/conversations/{cid}/events"
+        loop = asyncio.get_running_loop()
+        now = loop.time() + 1
+        monkeypatch.setattr(loop, "time", lambda: now)
+        monkeypatch.setattr(delivery, "REST_MIN", 0.05)
+        await say(world, cid, alice, "first")
+        await settle()
+        for kind, body in (
+            ("text:typing:on", {}), ("text", {"text": "one"}), ("text:typing:off", {}),
+            ("text:typing:on", {}), ("text", {"text": "two"}), ("text:typing:off", {}),
+        ):  # fmt: skip
+            draft = {"type": kind, "from": alice, "body": body}
+            assert (await world.call("POST", path, draft, user="alice")).status == 201
+        now += 0.06
+        await settle()
+        assert names(bob.hear()) == [
+            "message", "text:typing:on", "text", "text:typing:off", "text:typing:on", "text",
+            "text:typing:off",
+        ]  # fmt: skip
+
+    play(scenario)
+
+
 def test_a_typed_client_gets_only_what_it_can_parse(play: Play) -> None:
     async def scenario(world: World) -> None:
         cid, (alice, _) = await room(world, "alice", "bob")

@@ -6,6 +6,7 @@ of a run are joined here, the runs of a turn of the loop by the transport.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from tertulia.live.dialect import reaches_sessions
 from tertulia.live.packets import Packets
@@ -34,12 +35,16 @@ REST_MAX = 0.02
 _log = logging.getLogger(__name__)
 
 
+Announced = tuple[Position, Event]
+"""An event that is not kept, and the newest that had been stored when it happened."""
+
+
 class Delivery:
     def __init__(self, log: EventLog, attendance: Attendance, *, outstanding_max: int) -> None:
         self._log = log
         self._attendance = attendance
         self._outstanding_max = outstanding_max
-        self._announced: list[Event] = []
+        self._announced: list[Announced] = []
         self._is_due = False
         self._reading: asyncio.Task[None] | None = None
         self._rests_until = 0.0
@@ -70,26 +75,24 @@ class Delivery:
         self._is_due = True
         loop = asyncio.get_running_loop()
         if self._rests_until > loop.time():
-            loop.call_at(self._rests_until, self._run)
+            loop.call_at(self._rests_until, loop.call_soon, self._run)
         else:
             loop.call_soon(loop.call_soon, self._run)
 
     def announce(self, event: Event) -> None:
-        """An event that is not kept: for who is there now."""
-        self._announced.append(event)
+        """An event that is not kept: for who is there now, behind what has been stored by now."""
+        since = self._log.tail(self.cursor)
+        self._announced.append((since[-1].position if since else self.cursor, event))
         self.wake()
 
     def _run(self) -> None:
         self._is_due = False
         before = self.delivered
-        if self._reading is None:
-            found = self._log.tail(self.cursor)
-            if found is None:
-                self._reading = asyncio.create_task(self._read())
-            else:
-                self._hand_on(found)
         announced, self._announced = self._announced, []
-        self._send(announced)
+        found = self._log.tail(self.cursor) if self._reading is None else []
+        if found is None:
+            self._reading = asyncio.create_task(self._read())
+        self._hand_on(found or [], announced)
         rest = min(REST_MAX, max(REST_MIN, REST_PER_WRITE * (self.delivered - before)))
         self._rests_until = asyncio.get_running_loop().time() + rest
 
@@ -99,16 +102,17 @@ class Delivery:
             try:
                 self._hand_on(await self._log.follow(self.cursor))
             except Unavailable as error:
-                _log.warning("action=delivery_waits error=%s", error)
+                told = {"action": "delivery_waits", "error": str(error)}
+                _log.warning("delivery waits for the store", extra=told)
                 await asyncio.sleep(RETRY_SECONDS)
         self._reading = None
         self._hand_on(found)
 
-    def _hand_on(self, events: list[Event]) -> None:
+    def _hand_on(self, events: list[Event], announced: Sequence[Announced] = ()) -> None:
         if events:
             # first: a bug met in one event must not hold up all that follow
             self.cursor = events[-1].position
-            self._send(events)
+        self._send(_in_order(events, announced) if announced else events)
 
     def _send(self, events: list[Event]) -> None:
         run: list[Event] = []
@@ -160,3 +164,15 @@ class Delivery:
         for session in slow:
             if session.outlet is not None:
                 session.outlet.drop()
+
+
+def _in_order(events: list[Event], announced: Sequence[Announced]) -> list[Event]:
+    """What is kept and what is not, as it happened."""
+    merged: list[Event] = []
+    at = 0
+    for newest, event in announced:
+        while at < len(events) and events[at].position <= newest:
+            merged.append(events[at])
+            at += 1
+        merged.append(event)
+    return merged + events[at:]

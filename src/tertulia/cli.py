@@ -40,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, Occupied, TertuliaError) as error:
         print(f"tertulia: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed once more
+        return 141
     except KeyboardInterrupt:
         return 130
     return code

@@ -129,7 +129,8 @@ class EventLog(Protocol):
     async def follow_user(
         self, after: Position, user_id: UserId, *, limit: int = 500
     ) -> list[Event]:
-        """The next events, in commit order, of all conversations that the user is or was in."""
+        """The next events, in commit order, of all conversations that the user is or was in, but
+        for those that are deleted."""
 
     def tail(self, after: Position) -> list[Event] | None:
         """All events behind `after` of all applications, from memory, at once.
@@ -199,6 +200,12 @@ class ListedSession(Listed, frozen=True):
     session: LiveSession
 
 
+class Joined(Struct, frozen=True, array_like=True):
+    as_of: Position
+    """Events behind this one are not in it."""
+    members: list[tuple[ConversationId, MemberId]]
+
+
 class Directory(Protocol):
     """The state that the log has led to, as rows to look up, and the users and applications.
 
@@ -224,7 +231,7 @@ class Directory(Protocol):
 
     async def members(self, conversation_id: ConversationId, page: Page) -> list[ListedMember]: ...
 
-    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+    async def joined(self, user_id: UserId) -> "Joined":
         """The joined members of a user, in conversations that are not deleted."""
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
@@ -343,7 +350,7 @@ class MediaStore(Protocol):
 
     - *Durable*: what `add`, `attach` or `delete` has returned for survives the loss of power.
     - *All or nothing*: the files of an `add` are there together or not at all, each whole; a
-      `delete` takes all of an upload, and where it was shown, at once.
+      `delete` takes all of an upload, or of an application, and where it was shown, at once.
     - *Bounded*: an `add` that would bring an application beyond its quota raises QuotaReached,
       also when several come at the same time.
     - *Failure*: Unavailable, nothing changed, no room taken; works again when the cause is gone.
@@ -359,14 +366,23 @@ class MediaStore(Protocol):
 
     async def find(self, media_id: MediaId) -> MediaFile | None: ...
 
-    async def content(self, media_id: MediaId) -> bytes | None: ...
+    async def content(
+        self, media_id: MediaId, first: int = 0, size: int | None = None
+    ) -> bytes | None:
+        """From one octet on, at most so many; None means all. Behind the end there are none."""
 
     async def attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
-        """Remember that the conversation shows these files. Again is fine; files that are not
-        there are left out."""
+        """Remember that the conversation shows these files once more. Files that are not there are
+        left out."""
+
+    async def detach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        """Take an `attach` back. Files that are not attached are left out."""
 
     async def conversations(self, media_id: MediaId) -> list[ConversationId]:
         """Those that it is attached to, in the order of their ids."""
 
     async def delete(self, media_id: MediaId) -> None:
         """Delete the whole upload that it belongs to. Again is fine."""
+
+    async def delete_application(self, application_id: ApplicationId) -> None:
+        """Delete all files of an application. Again is fine."""

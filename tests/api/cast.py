@@ -9,6 +9,8 @@ from tertulia.testing.world import Answer, World
 ORIGIN = "https://tertulia.test"
 ACCOUNT = {"authorization": f"Basic {b64encode(b'key:secret').decode()}"}
 NOBODY = {"authorization": ""}
+EVENTS = "/v1/conversations/CON-1/events"
+OLDER = "/v0.3/conversations/CON-1/events"
 
 INVALID = "http:error:validation-fail"
 NO_CONVERSATION = "conversation:error:not-found"
@@ -17,6 +19,12 @@ NO_EVENT = "event:error:not-found"
 NO_USER = "user:error:not-found"
 NOT_GRANTED = "system:error:permission"
 WRONG_STATE = "conversation:error:invalid-member-state"
+
+TARGETS: dict[str, dict[str, Any]] = {
+    "message": {"message_type": "text", "text": "Hi"}, "text": {"text": "Hi"},
+    "image": {"representations": {"id": "x"}},
+}  # fmt: skip
+"""A message of each generation: what reports are about."""
 
 
 async def user(world: World, name: str, **fields: Any) -> dict[str, Any]:
@@ -47,6 +55,13 @@ async def joined(world: World, cid: str, name: str, *, state: str = "joined") ->
     return member
 
 
+async def room(world: World) -> None:
+    """CON-1 with alice (MEM-1) and bob (MEM-2) in it: events 1 and 2."""
+    await conversation(world)
+    await joined(world, "CON-1", "alice")
+    await joined(world, "CON-1", "bob")
+
+
 def text(words: str, member_id: str | None = None) -> dict[str, Any]:
     """The body that says something."""
     draft: dict[str, Any] = {"type": "message", "body": {"message_type": "text", "text": words}}
@@ -58,6 +73,13 @@ async def say(world: World, cid: str, member_id: str | None, words: str) -> dict
     assert answer.status == 201, answer.json
     event: dict[str, Any] = answer.json
     return event
+
+
+async def post(
+    world: World, name: str, body: dict[str, Any], sender: str | None = "MEM-1", **how: Any
+) -> Answer:
+    draft = {"type": name, "body": body, "from": sender}
+    return await world.call("POST", OLDER, draft, **how)
 
 
 async def history(world: World, cid: str) -> list[dict[str, Any]]:

@@ -207,15 +207,15 @@ def test_an_empty_conversation_ends_with_its_time_to_live(play: Play) -> None:
         made = await conversation(world, properties={"ttl": 60})
         alice = await joined(world, made["id"], "alice")
         world.clock.advance(120)
-        await world.hub.expiry.sweep()
+        await world.hub.services.expiry.sweep()
         path = f"/v1/conversations/{made['id']}"
         assert (await world.call("GET", path)).status == 200
         await world.call("PATCH", f"{path}/members/{alice['id']}", {"state": "left"})
         world.clock.advance(59)
-        await world.hub.expiry.sweep()
+        await world.hub.services.expiry.sweep()
         assert (await world.call("GET", path)).status == 200
         world.clock.advance(2)
-        await world.hub.expiry.sweep()
+        await world.hub.services.expiry.sweep()
         assert (await world.call("GET", path)).status == 404
 
     play(scenario)

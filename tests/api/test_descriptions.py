@@ -316,7 +316,7 @@ async def _extensions(checked: _Checked) -> None:
     await say(world, cid, mid, "gone")
     await checked.call("DELETE", f"{events}/{reply['event_id'] + 4}", 204)
     await checked.call("GET", f"/tertulia/v1/conversations/{cid}/messages", 200)
-    await world.hub.indexer.catch_up()
+    await world.hub.services.indexer.catch_up()
     by: dict[str, Any] = {"user": "searcher"}
     found = await checked.call("GET", "/tertulia/v1/search?q=needle", 200, **by)
     assert found.json["results"]

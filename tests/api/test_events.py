@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from tests.api.cast import (
+    EVENTS,
     INVALID,
     NO_CONVERSATION,
     NO_EVENT,
     NO_MEMBER,
     NOT_GRANTED,
+    OLDER,
     ORIGIN,
     WRONG_STATE,
     blamed,
@@ -17,6 +19,7 @@ from tests.api.cast import (
     history,
     joined,
     refusal,
+    room,
     say,
     text,
     user,
@@ -27,19 +30,9 @@ from tests.api.conftest import Play
 from tertulia.model.events.registry import all_types
 from tertulia.testing.world import Answer, World
 
-EVENTS = "/v1/conversations/CON-1/events"
-OLDER = "/v0.3/conversations/CON-1/events"
-
 
 async def post(world: World, draft: dict[str, Any], **how: Any) -> Answer:
     return await world.call("POST", EVENTS, draft, **how)
-
-
-async def room(world: World) -> None:
-    """CON-1 with alice (MEM-1) and bob (MEM-2) in it."""
-    await conversation(world)
-    await joined(world, "CON-1", "alice")
-    await joined(world, "CON-1", "bob")
 
 
 async def draft_of(world: World, name: str) -> dict[str, Any]:

@@ -287,7 +287,7 @@ async def _on_flaky_disk(world: World, disk: FlakyDisk) -> None:
         assert own == sorted(own)
 
     cid, system = ConversationId("CON-1"), Actor(world.application.id)
-    live = await world.hub.conversations.seen(cid, system)
+    live = await world.hub.services.conversations.seen(cid, system)
     assert live == await world.store.conversation(cid)
     assert live.sequence == len(told)
     await world.check_replay()

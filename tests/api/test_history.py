@@ -5,20 +5,24 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.api.cast import (
+    EVENTS,
     INVALID,
     NO_CONVERSATION,
     NO_EVENT,
     NO_MEMBER,
     NOT_GRANTED,
+    OLDER,
     ORIGIN,
+    TARGETS,
     WRONG_STATE,
     blamed,
-    conversation,
     following,
     history,
     joined,
     pages,
+    post,
     refusal,
+    room,
     say,
     text,
     user,
@@ -26,34 +30,14 @@ from tests.api.cast import (
 from tests.api.conftest import SETTINGS, Play
 
 from tertulia.settings import Wire
-from tertulia.testing.world import Answer, World
+from tertulia.testing.world import World
 
-EVENTS = "/v1/conversations/CON-1/events"
-OLDER = "/v0.3/conversations/CON-1/events"
 REPORTS = {
     "message:seen": "seen_by", "message:delivered": "delivered_to",
     "message:submitted": "submitted_to", "message:rejected": "rejected_by",
     "message:undeliverable": "undeliverable_to", "text:seen": "seen_by",
     "text:delivered": "delivered_to", "image:seen": "seen_by", "image:delivered": "delivered_to",
 }  # fmt: skip
-TARGETS: dict[str, dict[str, Any]] = {
-    "message": {"message_type": "text", "text": "Hi"}, "text": {"text": "Hi"},
-    "image": {"representations": {"id": "x"}},
-}  # fmt: skip
-
-
-async def room(world: World) -> None:
-    """CON-1 with alice (MEM-1) and bob (MEM-2) in it: events 1 and 2."""
-    await conversation(world)
-    await joined(world, "CON-1", "alice")
-    await joined(world, "CON-1", "bob")
-
-
-async def post(
-    world: World, name: str, body: dict[str, Any], sender: str | None = "MEM-1", **how: Any
-) -> Answer:
-    draft = {"type": name, "body": body, "from": sender}
-    return await world.call("POST", OLDER, draft, **how)
 
 
 async def listed(world: World, query: str) -> list[Any]:

@@ -153,6 +153,10 @@ def test_who_is_local(given: dict[str, str]) -> None:
     assert is_local(request("/", **given))
 
 
+def test_a_proxy_of_few_words_is_not_local() -> None:
+    assert not is_local(replace(request("/", host=HOST), version="1.0", keep_alive=False))
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -171,6 +175,9 @@ def test_who_is_local(given: dict[str, str]) -> None:
         {"host": HOST, "sec_fetch_site": "cross-site"},
         {"host": HOST, "sec_fetch_site": "same-site"},
         {"host": HOST, "x_forwarded_for": "192.0.2.7"},
+        {"host": HOST, "x_forwarded_proto": "https"},
+        {"host": HOST, "x_real_ip": "192.0.2.7"},
+        {"host": HOST, "via": "1.1 proxy"},
         {"host": HOST, "forwarded": "for=192.0.2.7"},
     ],
 )

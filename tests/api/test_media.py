@@ -1,6 +1,8 @@
 """Media files: upload in both forms, who sees them, and how they are served."""
 
+import asyncio
 import struct
+import threading
 from io import BytesIO
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 from tests.api.cast import (
+    ACCOUNT,
     INVALID,
     NO_CONVERSATION,
     NOBODY,
@@ -23,8 +26,11 @@ from tests.api.cast import (
 )
 from tests.api.conftest import SETTINGS, Play
 
+from tertulia.protocols.http1 import Streamed
+from tertulia.services import media
 from tertulia.settings import Media
 from tertulia.testing.world import Answer, World
+from tertulia.web.serving import PIECE
 
 GONE = (404, "media:error:not-found")
 TOO_LARGE = (413, "http:error:payload-too-large")
@@ -147,6 +153,42 @@ def test_what_cannot_be_decoded_stands_for_itself(play: Play) -> None:
     play(scenario)
 
 
+def test_what_comes_out_larger_than_a_file_may_be_is_not_kept(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        out = BytesIO()
+        Image.effect_noise((100, 100), 90).convert("1").save(out, "PNG")
+        answer = await upload_image(world, out.getvalue(), medium_size_ratio="99")
+        sizes = {name: each["size"] for name, each in answer.json.items()}
+        assert sizes["medium"] == sizes["original"] < 2000
+        assert sizes["thumbnail"] != sizes["original"]
+
+    play(scenario, replace(SETTINGS, media=Media(upload_limit=4000)))
+
+
+def test_so_many_images_are_decoded_at_once(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, going = threading.Semaphore(0), threading.Event()
+    at_once: list[bool] = []
+    under_way = threading.Semaphore(media.REDUCING_MAX)
+
+    def reduced(*_: object, **__: object) -> None:
+        at_once.append(under_way.acquire(blocking=False))
+        begun.release()
+        going.wait(10)
+        under_way.release()
+
+    monkeypatch.setattr(media, "reduced", reduced)
+
+    async def scenario(world: World) -> None:
+        uploads = [asyncio.create_task(upload_image(world, picture())) for _ in range(5)]
+        for _ in range(media.REDUCING_MAX):
+            await asyncio.to_thread(begun.acquire)
+        going.set()
+        assert {(await each).status for each in uploads} == {200}
+        assert at_once == [True] * 5
+
+    play(scenario)
+
+
 def test_a_bomb_is_refused(play: Play) -> None:
     async def scenario(world: World) -> None:
         out = BytesIO()
@@ -255,7 +297,9 @@ def test_a_store_that_fails_is_said_to(play: Play) -> None:
 # Who sees what.
 
 
-async def speak(world: World, cid: str, member_id: str, media_id: str, by: str) -> Answer:
+async def speak(
+    world: World, cid: str, member_id: str | None, media_id: str, by: str | None
+) -> Answer:
     """Send a message with the file in it, as the user of that name."""
     url = f"{ORIGIN}/v3/media/{media_id}"
     body = {"message_type": "image", "image": {"url": url}}
@@ -316,6 +360,57 @@ def test_an_image_event_shows_all_its_representations(play: Play) -> None:
     play(scenario)
 
 
+def test_members_see_what_is_shown_in_many_places(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        media_id = await uploaded(world, NO_JPEG)
+        for number in range(1, 6):
+            await conversation(world)
+            answer = await speak(world, f"CON-{number}", None, media_id, None)
+            assert answer.status == 201
+        await joined(world, "CON-5", "alice")
+        await joined(world, "CON-5", "bob", state="invited")
+        assert await seen_by(world, media_id, "alice", "bob") == ["alice", "bob"]
+        monkeypatch.setattr(media, "LOOKED_AT_MAX", 4)
+        assert await seen_by(world, media_id, "alice", "bob") == ["alice"]
+
+    play(scenario)
+
+
+def test_a_deleted_event_shows_nothing_more(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        cid = (await conversation(world))["id"]
+        alice = (await joined(world, cid, "alice"))["id"]
+        await joined(world, cid, "bob")
+        media_id = await uploaded(world, NO_JPEG, by="alice")
+        numbers = [(await speak(world, cid, alice, media_id, "alice")).json["id"] for _ in range(2)]
+        for number, seers in zip(numbers, (["alice", "bob"], ["alice"]), strict=True):
+            for _ in range(2):
+                event = f"/v1/conversations/{cid}/events/{number}"
+                assert (await world.call("DELETE", event)).status == 204
+            assert await seen_by(world, media_id, "alice", "bob") == seers
+        await speak(world, cid, alice, media_id, "alice")
+        assert await seen_by(world, media_id, "bob") == ["bob"]
+
+    play(scenario)
+
+
+def test_a_refused_event_shows_nothing(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        cid = (await conversation(world))["id"]
+        alice = (await joined(world, cid, "alice"))["id"]
+        await joined(world, cid, "bob")
+        media_id = await uploaded(world, NO_JPEG, by="alice")
+        members = f"/v1/conversations/{cid}/members/{alice}"
+        await world.call("PATCH", members, {"state": "left"}, user="alice")
+        answer = await speak(world, cid, alice, media_id, "alice")
+        assert refusal(answer) == (400, "conversation:error:invalid-member-state")
+        assert await seen_by(world, media_id, "bob") == []
+
+    play(scenario)
+
+
 def test_nobody_shows_what_he_does_not_see(play: Play) -> None:
     async def scenario(world: World) -> None:
         cid = (await conversation(world))["id"]
@@ -364,6 +459,25 @@ def test_another_application_sees_nothing(play: Play) -> None:
         target = f"/v3/media/{media_id}"
         assert (await world.call("DELETE", target, token=other.token())).status == 204
         assert (await fetched(world, media_id)).status == 200
+
+    play(scenario)
+
+
+def test_an_application_takes_its_files_along(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        kept = await uploaded(world, NO_JPEG)
+        other = await stranger(world)
+        made = await world.call("POST", "/v3/media", NO_JPEG, token=other.token())
+        info = await world.call("GET", f"/v3/media/{made.json['id']}/info", token=other.token())
+        signed = path(info.json["signed_url"])
+        one = f"/v2/applications/{other.id}"
+        world.media.fail()
+        assert (await world.call("DELETE", one, headers=ACCOUNT)).status == 503
+        world.media.fail(False)
+        assert (await world.call("GET", signed, headers=NOBODY)).status == 200
+        assert (await world.call("DELETE", one, headers=ACCOUNT)).status == 204
+        assert refusal(await world.call("GET", signed, headers=NOBODY)) == GONE
+        assert (await fetched(world, kept)).status == 200
 
     play(scenario)
 
@@ -535,6 +649,43 @@ def test_a_range_that_is_none_counts_for_nothing(play: Play, asked: str) -> None
     async def scenario(world: World) -> None:
         media_id = await uploaded(world, WAV)
         assert (await fetched(world, media_id, range=asked)).raw == WAV
+
+    play(scenario)
+
+
+LONG = WAV + bytes(range(256)) * (3 * PIECE // 256)
+
+
+@pytest.mark.parametrize(("asked", "first", "end"), [
+    ("", 0, len(LONG)), ("bytes=0-", 0, len(LONG)), ("bytes=7-", 7, len(LONG)),
+    (f"bytes=5-{PIECE + 4}", 5, PIECE + 5), (f"bytes=5-{PIECE + 5}", 5, PIECE + 6),
+    (f"bytes=-{2 * PIECE}", len(LONG) - 2 * PIECE, len(LONG)),
+])  # fmt: skip
+def test_a_long_file_comes_in_pieces(play: Play, asked: str, first: int, end: int) -> None:
+    async def scenario(world: World) -> None:
+        media_id = await uploaded(world, LONG)
+        answer = await fetched(world, media_id, range=asked)
+        assert (answer.status, answer.raw) == (206 if asked else 200, LONG[first:end])
+        response = await world.respond("GET", f"/v3/media/{media_id}", headers={"range": asked})
+        if end - first <= PIECE:
+            assert len(response.body) == PIECE
+        else:
+            assert isinstance(response, Streamed)
+            assert response.length == end - first
+            sizes = [len(piece) async for piece in response.pieces]
+            assert max(sizes) == PIECE
+
+    play(scenario)
+
+
+def test_a_file_that_goes_meanwhile_ends_early(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        media_id = await uploaded(world, LONG)
+        response = await world.respond("GET", f"/v3/media/{media_id}")
+        assert isinstance(response, Streamed)
+        assert await anext(response.pieces) == LONG[:PIECE]
+        await world.call("DELETE", f"/v3/media/{media_id}")
+        assert [piece async for piece in response.pieces] == []
 
     play(scenario)
 

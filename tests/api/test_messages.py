@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from tests.api.cast import (
+    EVENTS,
     NO_CONVERSATION,
     NO_EVENT,
     NOT_GRANTED,
+    OLDER,
+    TARGETS,
     WRONG_STATE,
     blamed,
     conversation,
@@ -16,7 +19,9 @@ from tests.api.cast import (
     history,
     joined,
     pages,
+    post,
     refusal,
+    room,
     say,
     stranger,
 )
@@ -25,10 +30,9 @@ from tests.api.late import LateStore
 
 from tertulia.model.event import RECEIPTS, Event
 from tertulia.model.ids import ConversationId, EventId
+from tertulia.services import events, messages
 from tertulia.testing.world import Answer, World
 
-EVENTS = "/v1/conversations/CON-1/events"
-OLDER = "/v0.3/conversations/CON-1/events"
 MESSAGES = "/tertulia/v1/conversations/CON-1/messages"
 URL = "https://h/a"
 SUBTYPES: dict[str, dict[str, Any]] = {
@@ -38,24 +42,6 @@ SUBTYPES: dict[str, dict[str, Any]] = {
     "vcard": {"vcard": {"url": URL}}, "location": {"location": {"longitude": 1, "latitude": 2}},
     "template": {"template": {"name": "n"}, "whatsapp": {"policy": "p", "locale": "en"}},
 }  # fmt: skip
-GENERATIONS: dict[str, dict[str, Any]] = {
-    "message": {"message_type": "text", "text": "Hi"}, "text": {"text": "Hi"},
-    "image": {"representations": {"id": "x"}},
-}  # fmt: skip
-
-
-async def room(world: World) -> None:
-    """CON-1 with alice (MEM-1) and bob (MEM-2) in it: events 1 and 2."""
-    await conversation(world)
-    await joined(world, "CON-1", "alice")
-    await joined(world, "CON-1", "bob")
-
-
-async def post(
-    world: World, name: str, body: dict[str, Any], sender: str | None = "MEM-1", **how: Any
-) -> Answer:
-    draft = {"type": name, "body": body, "from": sender}
-    return await world.call("POST", OLDER, draft, **how)
 
 
 async def extend(
@@ -104,7 +90,7 @@ def test_a_member_reports_for_itself_once(play: Play, name: str) -> None:
 
     async def scenario(world: World) -> None:
         await room(world)
-        await post(world, kind, GENERATIONS[kind])
+        await post(world, kind, TARGETS[kind])
         await joined(world, "CON-1", "carol", state="invited")
         body = {"event_id": 3}
         for by, sender, expected in (
@@ -192,7 +178,7 @@ def test_a_reply_names_an_earlier_message(play: Play) -> None:
         await room(world)
         await say(world, "CON-1", "MEM-2", "Tea?")
         await say(world, "CON-1", "MEM-1", "Yes")
-        await post(world, "image", GENERATIONS["image"])
+        await post(world, "image", TARGETS["image"])
         reply: dict[str, Any] = {"event_id": 4, "reply_to": "3"}
         made = await extend(world, "reply", reply, user="alice")
         assert made.json["body"] == {"event_id": 4, "reply_to": 3}
@@ -266,7 +252,7 @@ def test_other_names_of_ours_are_reserved(play: Play, name: str) -> None:
 def test_edits_go_with_their_message(play: Play, name: str) -> None:
     async def scenario(world: World) -> None:
         await room(world)
-        await post(world, name, GENERATIONS[name])
+        await post(world, name, TARGETS[name])
         await say(world, "CON-1", "MEM-2", "other")
         for number in range(3):
             await extend(world, "edit", {"event_id": 3, "text": f"secret {number}"})
@@ -348,6 +334,42 @@ def test_messages_are_paged_both_ways(play: Play, order: str) -> None:
             answer = await world.call("GET", following(answer))
         back = await pages(world, following(answer, "prev"), "messages", link="prev")
         assert [message["id"] for page in back[::-1] for message in page] == flat[:6]
+
+    play(scenario)
+
+
+def test_many_edits_go_a_page_at_a_time(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "EDITS_PAGE", 2)
+
+    async def scenario(world: World) -> None:
+        await room(world)
+        await say(world, "CON-1", "MEM-1", "tea")
+        for number in range(5):
+            await extend(world, "edit", {"event_id": 3, "text": f"secret {number}"})
+        assert (await world.call("DELETE", f"{OLDER}/3")).status == 204
+        told = await history(world, "CON-1")
+        assert "secret" not in str(told)
+        deleted = [each["body"]["event_id"] for each in told if each["type"] == "event:delete"]
+        assert deleted == [3, 4, 5, 6, 7, 8]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("limit", ["ADDITIONS_MAX", "ADDITIONS_OCTETS"])
+def test_additions_are_read_newest_first_and_so_many(
+    play: Play, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(messages, "READ_AT_ONCE", 2)
+
+    async def scenario(world: World) -> None:
+        await room(world)
+        for number in (3, 4):
+            assert (await say(world, "CON-1", "MEM-1", "tea"))["id"] == number
+        for number in (4, 3, 3, 3, 3):
+            await extend(world, "edit", {"event_id": number, "text": "word " * 10})
+        assert all("edited" in each for each in (await shown(world)).values())
+        monkeypatch.setattr(messages, limit, {"ADDITIONS_MAX": 4}.get(limit, 250))
+        assert [number for number, each in (await shown(world)).items() if "edited" in each] == [3]
 
     play(scenario)
 

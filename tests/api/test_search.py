@@ -34,7 +34,7 @@ OLDER = "/v0.3/conversations/CON-1/events"
 
 
 async def asked(world: World, query: str, **how: Any) -> Answer:
-    await world.hub.indexer.catch_up()
+    await world.hub.services.indexer.catch_up()
     return await world.call("GET", f"{SEARCH}?{query}", **how)
 
 

@@ -24,7 +24,7 @@ from tests.api.catalogue import BODIES
 from tests.api.conftest import SETTINGS, Scenario
 from tests.dispatch import virtual
 
-from tertulia.app.compose import Store
+from tertulia.app.outside import Store
 from tertulia.dispatch.envelope import envelope
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
@@ -562,7 +562,7 @@ def test_the_end_of_the_server_ends_all_waiting(play: Play) -> None:
             waiting = asyncio.create_task(poll(world, "wait=60"))
             streaming = asyncio.create_task(opened.block())
             await asyncio.sleep(1)
-            world.hub.following.end()
+            world.hub.services.following.end()
             assert (await waiting).json["events"] == []
             assert await streaming == b""
 

@@ -1,4 +1,4 @@
-"""Log lines as JSON."""
+"""Log lines as JSON and as text."""
 
 import logging
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tertulia.app.logs import JsonLines
+from tertulia.app.logs import JsonLines, TextLines
 
 
 def line(record: logging.LogRecord) -> dict[str, Any]:
@@ -33,3 +33,14 @@ def test_a_failure_is_one_line_with_its_traceback() -> None:
     formatted = JsonLines().format(record)
     assert "\n" not in formatted
     assert "ValueError: oops" in line(record)["traceback"]
+
+
+def test_text_tells_the_same() -> None:
+    record = logging.makeLogRecord({
+        "name": "tertulia.store", "levelname": "ERROR", "msg": "it failed", "action": "put_off",
+        "writes": 2, "error": "disk\nfull",
+    })  # fmt: skip
+    told = TextLines().format(record)
+    assert told.endswith(
+        'ERROR tertulia.store it failed action=put_off writes=2 error="disk\\nfull"'
+    )

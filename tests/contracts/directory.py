@@ -21,8 +21,9 @@ from tests.contracts.builders import (
     user,
     user_id,
 )
-from tests.contracts.scenario import Store, StoreContract, scenario
+from tests.contracts.scenario import StoreContract, scenario
 
+from tertulia.app.outside import Store
 from tertulia.model.errors import InvalidCursor
 from tertulia.model.ids import EventId
 from tertulia.model.instant import Instant

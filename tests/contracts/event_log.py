@@ -20,8 +20,9 @@ from tests.contracts.builders import (
     profile,
     user,
 )
-from tests.contracts.scenario import Store, StoreContract, scenario
+from tests.contracts.scenario import StoreContract, scenario
 
+from tertulia.app.outside import Store
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Blank, Event, Receipt
 from tertulia.model.ids import EventId, Position

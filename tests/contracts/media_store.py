@@ -1,15 +1,12 @@
 """The contract of MediaStore (tertulia/ports.py): what every adapter guarantees."""
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from itertools import count
-from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
 from tests.contracts.builders import APP, NOW, OTHER_APP
+from tests.contracts.scenario import Contract, scenario
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ConversationId, MediaId, UserId
@@ -38,36 +35,8 @@ def image(*contents: bytes) -> list[Stored]:
     ]
 
 
-class MediaContract(ABC):
-    @abstractmethod
-    async def open(self) -> MediaStore:
-        """A store; the same one on every call within a test, if the adapter persists."""
-
-    @abstractmethod
-    async def close(self, store: MediaStore) -> None: ...
-
-    @abstractmethod
-    def failing(self, store: MediaStore) -> AbstractContextManager[None]:
-        """While it is entered, nothing can be stored."""
-
-
-C = TypeVar("C", bound=MediaContract)
-
-
-def scenario(play: Callable[[C, MediaStore], Awaitable[None]]) -> Callable[[C], None]:
-    """Make a coroutine `test_…(self, store)` a test."""
-
-    def test(self: C) -> None:
-        async def run() -> None:
-            store = await self.open()
-            try:
-                await play(self, store)
-            finally:
-                await self.close(store)
-
-        asyncio.run(run())
-
-    return test
+class MediaContract(Contract[MediaStore]):
+    pass
 
 
 class MediaStoreContract(MediaContract):
@@ -78,6 +47,15 @@ class MediaStoreContract(MediaContract):
         for each in upload:
             assert await store.find(each.file.id) == each.file
             assert await store.content(each.file.id) == each.content
+
+    @scenario
+    async def test_a_file_is_read_in_pieces(self, store: MediaStore) -> None:
+        await store.add([one := stored(b"0123456789")], quota=0)
+        for first, size, piece in (
+            (0, 3, b"012"), (3, 3, b"345"), (8, 5, b"89"), (10, 5, b""), (20, 5, b""), (4, 0, b""),
+            (4, None, b"456789"),
+        ):  # fmt: skip
+            assert await store.content(one.file.id, first, size) == piece
 
     @scenario
     async def test_what_is_not_there(self, store: MediaStore) -> None:
@@ -121,6 +99,38 @@ class MediaStoreContract(MediaContract):
         assert await store.conversations(MediaId("MED-none")) == []
 
     @scenario
+    async def test_what_is_shown_twice_is_taken_back_twice(self, store: MediaStore) -> None:
+        one, other, room = stored(), stored(), ConversationId("CON-1")
+        for each in (one, other):
+            await store.add([each], quota=0)
+            await store.attach([each.file.id], room)
+        await store.attach([one.file.id], room)
+        await store.attach([one.file.id], elsewhere := ConversationId("CON-2"))
+        for expected in ([room, elsewhere], [elsewhere], [elsewhere]):
+            await store.detach([one.file.id, MediaId("MED-none")], room)
+            assert await store.conversations(one.file.id) == expected
+        assert await store.conversations(other.file.id) == [room]
+        await store.attach([one.file.id], room)
+        assert await store.conversations(one.file.id) == [room, elsewhere]
+
+    @scenario
+    async def test_an_application_goes_with_all_its_files(self, store: MediaStore) -> None:
+        upload, foreign, room = image(b"one", b"two"), stored(), ConversationId("CON-1")
+        foreign = replace(foreign, file=replace(foreign.file, application_id=OTHER_APP))
+        for files in (upload, [stored(b"more")], [foreign]):
+            await store.add(files, quota=10)
+            await store.attach([each.file.id for each in files], room)
+        for _ in range(2):
+            await store.delete_application(APP)
+            for each in upload:
+                assert await store.find(each.file.id) is None
+                assert await store.content(each.file.id) is None
+                assert await store.conversations(each.file.id) == []
+        assert await store.content(foreign.file.id) == b"content"
+        assert await store.conversations(foreign.file.id) == [room]
+        await store.add([stored(b"1234567890")], quota=10)
+
+    @scenario
     async def test_an_application_has_so_much_room(self, store: MediaStore) -> None:
         kept = image(b"12345", b"678")
         await store.add(kept, quota=10)
@@ -156,7 +166,9 @@ class MediaStoreContract(MediaContract):
             for change in (
                 store.add([late], quota=10),
                 store.attach([kept.file.id], room),
+                store.detach([kept.file.id], room),
                 store.delete(kept.file.id),
+                store.delete_application(APP),
             ):
                 with pytest.raises(Unavailable):
                     await change

@@ -1,44 +1,46 @@
-"""How a contract's tests are played: each on a fresh store, in a loop of its own."""
+"""How a contract's tests are played: each on a fresh adapter, in a loop of its own."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from tertulia.ports import Directory, EventLog
+from tertulia.app.outside import Store
 
-
-class Store(EventLog, Directory, Protocol):
-    """One adapter serves both ports, since its rows change with its log."""
+T = TypeVar("T")
 
 
-class StoreContract(ABC):
+class Contract(ABC, Generic[T]):
     @abstractmethod
-    async def open(self) -> Store:
-        """A store; the same one on every call within a test, if the adapter persists."""
+    async def open(self) -> T:
+        """An adapter; the same one on every call within a test, if it persists."""
 
     @abstractmethod
-    async def close(self, store: Store) -> None: ...
+    async def close(self, adapter: T) -> None: ...
 
     @abstractmethod
-    def failing(self, store: Store) -> AbstractContextManager[None]:
+    def failing(self, adapter: T) -> AbstractContextManager[None]:
         """While it is entered, no write can be made durable."""
 
 
-C = TypeVar("C", bound=StoreContract)
+class StoreContract(Contract[Store]):
+    """Of the log and the directory, which one adapter serves."""
 
 
-def scenario(play: Callable[[C, Store], Awaitable[None]]) -> Callable[[C], None]:
-    """Make a coroutine `test_…(self, store)` a test."""
+C = TypeVar("C", bound=Contract[Any])
+
+
+def scenario(play: Callable[[C, T], Awaitable[None]]) -> Callable[[C], None]:
+    """Make a coroutine `test_…(self, adapter)` a test."""
 
     def test(self: C) -> None:
         async def run() -> None:
-            store = await self.open()
+            adapter = await self.open()
             try:
-                await play(self, store)
+                await play(self, adapter)
             finally:
-                await self.close(store)
+                await self.close(adapter)
 
         asyncio.run(run())
 

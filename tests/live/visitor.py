@@ -79,17 +79,21 @@ class Client:
         query: Mapping[str, str] = {},
     ) -> "Client":
         """Shake hands; with `greet` also connect and wait for the answer to the login."""
-        given = {**BASE, "token": token or self._world.token(user), **query}
+        given = {"token": token or self._world.token(user), **query}
         if is_anonymous:
             del given["token"]
-        told = urlencode(given)
-        answer, self._protocol = self._world.hub.live.doorway.enter(handshake(path, told))
-        assert answer.startswith(b"HTTP/1.1 101 ")
-        self._protocol.connection_made(self.wire)
-        if greet and given["EIO"] == "4":
+        self.enter(given, path=path)
+        if greet and query.get("EIO", "4") == "4":
             self.text(b"40")
         await settle()
         return self
+
+    def enter(self, query: Mapping[str, str], *, path: str = "/v2/rtc/") -> None:
+        """Shake hands, and wait for nothing."""
+        told = urlencode({**BASE, **query})
+        answer, self._protocol = self._world.hub.live.doorway.enter(handshake(path, told))
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        self._protocol.connection_made(self.wire)
 
     def text(self, data: bytes) -> None:
         self.raw(masked_frame(data, MASK))

@@ -146,6 +146,9 @@ REFUSED = {
     "empty host": (400, b"GET / HTTP/1.1\r\nHost:\r\n\r\n"),
     "host with a path": (400, b"GET / HTTP/1.1\r\nHost: h/x\r\n\r\n"),
     "host with a user": (400, b"GET / HTTP/1.1\r\nHost: u@h\r\n\r\n"),
+    "host in brackets that is none": (400, b"GET / HTTP/1.1\r\nHost: [1:2]:80\r\n\r\n"),
+    "host with too many colons": (400, b"GET / HTTP/1.1\r\nHost: [::::]\r\n\r\n"),
+    "IPv4 in brackets": (400, b"GET / HTTP/1.1\r\nHost: [127.0.0.1]\r\n\r\n"),
     "host with a space": (400, b"GET / HTTP/1.1\r\nHost: h x\r\n\r\n"),
     "host in 1.0": (400, b"GET / HTTP/1.0\r\nHost: h/x\r\n\r\n"),
     "two authorizations": (

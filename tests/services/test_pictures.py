@@ -9,6 +9,7 @@ from tertulia.model.media import content_type_of
 from tertulia.services import pictures
 from tertulia.services.pictures import TooManyPixels, reduced
 
+SCAN = b"\xff\xda"
 ORIENTATION, GPS, MAKER = 0x0112, 0x8825, 0x010F
 LEFT_BLUE = Image.new("RGB", (60, 40), "red")
 LEFT_BLUE.paste("blue", (0, 0, 30, 40))
@@ -94,6 +95,18 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Image.Image, "load", _never)
     with pytest.raises(TooManyPixels):
         reduced(bomb, "image/png", (50,), quality=90)
+
+
+def test_a_jpeg_has_so_many_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(LEFT_BLUE, "JPEG", progressive=True)
+    start, end = content.rindex(SCAN), content.rindex(b"\xff\xd9")
+    ten = content.count(SCAN)
+    more = (pictures.SCANS_MAX - ten) * content[start:end]
+    allowed = content[:end] + more + content[end:]
+    assert small(allowed)[0].size == (30, 20)
+    monkeypatch.setattr(Image, "open", _never)
+    bomb = content[:end] + more + content[start:]
+    assert reduced(bomb, "image/jpeg", (50,), quality=90) is None
 
 
 def _never(*_: object) -> None:

@@ -1,10 +1,12 @@
 import asyncio
 import errno
 import os
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contracts.media_store import (
     DurableMediaContract,
@@ -16,9 +18,11 @@ from tests.contracts.media_store import (
 from tests.store.disk import Disk
 
 from tertulia.model.errors import Unavailable
+from tertulia.model.ids import ConversationId
 from tertulia.ports import MediaStore
-from tertulia.store.media_files import FileMediaStore
+from tertulia.store.media_files import MIGRATIONS, FileMediaStore
 from tertulia.store.media_memory import MemoryMediaStore
+from tertulia.store.migrations import migrate
 
 
 class OnMemory(MediaContract):
@@ -178,6 +182,26 @@ def test_a_file_that_is_missing_or_cannot_be_read(tmp_path: Path) -> None:
         path.mkdir()
         with pytest.raises(Unavailable):
             await store.content(one.file.id)
+        await store.close()
+
+    play(scenario)
+
+
+def test_a_store_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        room, one = ConversationId("CON-1"), stored()
+        with closing(sqlite3.connect(tmp_path / "media.db")) as old:
+            migrate(old, MIGRATIONS[:1])
+            row = msgspec.json.encode(one.file).decode()
+            old.execute(
+                "INSERT INTO media VALUES (?, ?, 'a', 7, ?, TRUE)", (one.file.id,) * 2 + (row,)
+            )
+            old.execute("INSERT INTO attached VALUES (?, ?)", (one.file.id, room))
+            old.commit()
+        store = await FileMediaStore.open(tmp_path)
+        assert await store.conversations(one.file.id) == [room]
+        await store.detach([one.file.id], room)
+        assert await store.conversations(one.file.id) == []
         await store.close()
 
     play(scenario)

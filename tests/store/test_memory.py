@@ -3,8 +3,9 @@ from contextlib import contextmanager
 
 from tests.contracts.directory import DirectoryContract
 from tests.contracts.event_log import EventLogContract
-from tests.contracts.scenario import Store, StoreContract
+from tests.contracts.scenario import StoreContract
 
+from tertulia.app.outside import Store
 from tertulia.store.memory import MemoryStore
 
 

@@ -14,7 +14,7 @@ SORTED = {
 }
 SCANNED = {
     "applications": "there are few",
-    "ledger": "the same, by id",
+    "heads": "the same, by id",
     "follow_user": "the conversations of one user, found by index",
 }
 

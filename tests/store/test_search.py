@@ -88,6 +88,36 @@ def test_a_file_that_is_none_of_ours_is_made_anew(
     played(path, play)
 
 
+def test_a_file_that_proves_to_be_damaged_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "search.db"
+
+    async def fill(index: SqliteSearch) -> None:
+        await index.begin("epoch", HEAD)
+        for number in range(1, 200):
+            await index.write(said(number, "tea"), Position(number))
+
+    async def play(index: SqliteSearch) -> None:
+        assert await index.begin("epoch", HEAD) == 199
+        with pytest.raises(Unavailable):
+            await found(index, "tea")
+        with pytest.raises(Unavailable):
+            await index.write(said(200, "tea"), Position(200))
+        assert await index.begin("epoch", HEAD) == 0
+        await index.write(said(1, "tea"), Position(5))
+        assert await found(index, "tea") == [1]
+
+    played(path, fill)
+    content = path.read_bytes()
+    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
+    path.write_bytes(b"".join([*pages[:2], *(b"\xff" * 100 + page[100:] for page in pages[2:])]))
+    played(path, play)
+    played(path, lambda index: _begins_at(index, 5))
+
+
+async def _begins_at(index: SqliteSearch, position: int) -> None:
+    assert await index.begin("epoch", HEAD) == position
+
+
 def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     disk = Disk()
 

@@ -220,6 +220,17 @@ def test_the_events_command_lists_the_catalogue() -> None:
     assert "audio:earmuff:on" in tertulia("events").stdout
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tertulia", "events", "--json"],
+        env=plain_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as listing:  # fmt: skip
+        assert listing.stdout is not None and listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 141
+
+
 # --- webhooks, end to end ---
 
 
@@ -246,6 +257,11 @@ def test_a_webhook_arrives_is_listed_and_sent_again(plant: Plant) -> None:
             replay = await asyncio.to_thread(tertulia, *asked_too)
             assert replay.returncode == 0, replay.stderr
             await _until_requests(receiver, 3)
+            nothing = await asyncio.to_thread(tertulia, "webhooks", "replay", *data)
+            assert (nothing.returncode, nothing.stdout) == (2, "")
+            assert '"position" or' in nothing.stderr
+            listed = await asyncio.to_thread(tertulia, "webhooks", "attempts", *data)
+            assert json.loads(listed.stdout.splitlines()[-1]) == attempt
             letters = await asyncio.to_thread(tertulia, "webhooks", "dead-letters", *data)
             assert (letters.returncode, letters.stdout) == (0, "")
             assert await asyncio.to_thread(tree.terminate) == 0

@@ -53,7 +53,7 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     tree = plant(data=".tertulia")
     document = tree.start()
-    setting, users, members, talk, history, lists = run(tmp_path)
+    setting, users, members, talk, more, follow, history, lists = run(tmp_path)
 
     assert setting == ""
     alice, bob = documents(users)
@@ -67,9 +67,19 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     assert message["body"]["text"] == "Hi Bob"
     assert list(afterwards["state"]["seen_by"]) == [joined["id"]]
 
+    reaction, messages, picture = documents(more)
+    assert reaction["id"] == 6
+    (shown,) = messages["_embedded"]["messages"]
+    assert shown["reactions"] == {"👍": [joined["id"]]}
+    assert set(picture) == {"original", "medium", "thumbnail"}
+
+    found, stream = documents(follow)
+    assert [result["event"]["id"] for result in found["results"]] == [4]
+    assert [event["id"] for event in stream["events"]] == [1, 2, 3, 4, 5, 6]
+
     whole, remaining = documents(history)
-    assert [event["id"] for event in whole["_embedded"]] == [1, 2, 3, 4, 5]
-    assert [event["id"] for event in remaining["_embedded"]] == [1, 2, 3, 5, 6]
+    assert [event["id"] for event in whole["_embedded"]] == [1, 2, 3, 4, 5, 6]
+    assert [event["id"] for event in remaining["_embedded"]] == [1, 2, 3, 5, 6, 7]
 
     assert "message:seen" in lists
 

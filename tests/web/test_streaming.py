@@ -17,7 +17,8 @@ OLD = b"GET /a HTTP/1.0\r\n\r\n"
 class Source:
     """A handler that streams what it is fed on every path but /last."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int | None = None) -> None:
+        self.length = length
         self.fed: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.asked = 0
         self.begun = 0
@@ -34,7 +35,9 @@ class Source:
         self.begun += 1
         pieces = self._pieces()
         await anext(pieces)
-        return Streamed(200, content_type="text/x", headers=(("X-A", "b"),), pieces=pieces)
+        return Streamed(
+            200, content_type="text/x", headers=(("X-A", "b"),), pieces=pieces, length=self.length
+        )
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         try:
@@ -83,6 +86,69 @@ def test_pieces_arrive_as_they_come(run: Run) -> None:
             peer.send(LAST)
             assert (await peer.answer()).body == b"last", "the connection goes on"
             assert here.server.responses == (0, 0, 2, 0, 0, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("request_", [GET, OLD])
+def test_a_known_length_is_told_instead_of_chunks(run: Run, request_: bytes) -> None:
+    async def main() -> None:
+        source = Source(length=6)
+        async with site(source) as here, client(here.port) as peer:
+            peer.send(request_)
+            peer.writer.write_eof()  # it still wants its answer
+            head = await start(peer)
+            assert "content-length: 6\r\n" in head
+            assert "transfer-encoding" not in head
+            source.feed(b"one", b"two", None)
+            assert await peer.reader.readexactly(6) == b"onetwo"
+            assert await peer.is_at_end()
+
+    run(main())
+
+
+def test_after_a_known_length_the_connection_goes_on(run: Run) -> None:
+    async def main() -> None:
+        source = Source(length=3)
+        async with site(source) as here, client(here.port) as peer:
+            peer.send(GET)
+            await start(peer)
+            source.feed(b"one", None)
+            assert await peer.reader.readexactly(3) == b"one"
+            peer.send(GET.replace(b"GET", b"HEAD") + LAST)
+            assert "content-length: 3\r\n" in await start(peer)
+            assert (await peer.answer()).body == b"last"
+            assert source.closed == 2
+
+    run(main())
+
+
+def test_less_than_was_told_cuts_the_connection(run: Run) -> None:
+    async def main() -> None:
+        source = Source(length=6)
+        async with site(source) as here, client(here.port) as peer:
+            peer.send(GET)
+            await start(peer)
+            source.feed(b"one", None)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+                await peer.reader.readexactly(6)
+            await here.has_connections(0)
+
+    run(main())
+
+
+def test_a_draining_server_goes_on_with_a_known_length(run: Run) -> None:
+    async def main() -> None:
+        source = Source(length=6)
+        async with site(source) as here, client(here.port) as peer:
+            peer.send(GET)
+            await start(peer)
+            source.feed(b"one")
+            ending = asyncio.create_task(here.server.drain(5))
+            await turns()
+            source.feed(b"two", None)
+            assert await peer.reader.readexactly(6) == b"onetwo"
+            await ending
 
     run(main())
 
@@ -282,7 +348,8 @@ def test_a_bug_cuts_the_stream_and_is_logged_once(
         run(main())
     (record,) = (each for each in caplog.records if each.name.startswith("tertulia"))
     assert record.exc_info
-    assert "action=request_failed method=GET path=/a instance=i-1" in record.getMessage()
+    told = {"action": "request_failed", "method": "GET", "path": "/a", "instance": "i-1"}
+    assert vars(record).items() >= told.items()
 
 
 def test_a_start_that_cannot_be_written_is_a_failed_request(run: Run) -> None:

@@ -1,10 +1,12 @@
-"""Large bodies over real sockets: where they are taken, and how long they may take."""
+"""Large bodies over real sockets: where they are taken, how long they may take, and how many."""
+
+from contextlib import AsyncExitStack
 
 from tests.web.conftest import Run
-from tests.web.site import Site, client, echo, site, until
+from tests.web.site import Gate, Site, client, echo, site, until
 
 from tertulia.protocols.http1 import Limits
-from tertulia.web.connection import Timeouts
+from tertulia.web.connection import LARGE_AT_ONCE, Timeouts
 
 SECOND = Timeouts().pace
 LIMITS = Limits(body=1000, larger={"/media": 100 * SECOND})
@@ -52,5 +54,48 @@ def test_a_body_that_stays_away_is_not_waited_for(run: Run) -> None:
             await until(lambda: received(here) == SECOND)
             here.pass_time(16)
             assert (await peer.answer()).status == 408
+
+    run(main())
+
+
+FULL = 2000
+FEW = Limits(body=1000, larger={"/media": FULL})
+
+
+def test_large_bodies_have_a_bound_together(run: Run) -> None:
+    async def main() -> None:
+        gate = Gate()
+        async with site(gate, FEW) as here, AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(client(here.port)) for _ in range(20)]
+            for count, peer in enumerate(peers[:LARGE_AT_ONCE], 1):
+                peer.send(head(b"/media", FULL) + bytes(FULL))
+                await until(lambda wanted=count: gate.begun == wanted)  # type: ignore[misc]
+            late, ordinary, later = peers[LARGE_AT_ONCE : LARGE_AT_ONCE + 3]
+            late.send(head(b"/media", FULL) + bytes(1500))
+            refusal = await late.answer()
+            assert (refusal.status, refusal.headers["retry-after"]) == (503, "1")
+            here.pass_time(2)
+            ordinary.send(head(b"/media", 1000) + bytes(1000))
+            await until(lambda: gate.begun == LARGE_AT_ONCE + 1)
+            gate.open.set()
+            for peer in (*peers[:LARGE_AT_ONCE], ordinary):
+                assert (await peer.answer()).status == 200
+            later.send(head(b"/media", FULL) + bytes(FULL))
+            assert (await later.answer()).status == 200
+            await until(lambda: here.server._front.large == 0)
+
+    run(main())
+
+
+def test_what_is_given_up_half_way_makes_room(run: Run) -> None:
+    async def main() -> None:
+        gate = Gate()
+        async with site(gate, FEW) as here:
+            for _ in range(2 * LARGE_AT_ONCE):
+                async with client(here.port) as peer:
+                    peer.send(head(b"/media", FULL) + bytes(FULL - 1))
+                    await until(lambda: received(here) == FULL - 1)
+                await here.has_connections(0)
+            assert (gate.begun, here.server._front.large) == (0, 0)
 
     run(main())

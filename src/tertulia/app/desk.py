@@ -1,4 +1,4 @@
-"""The desk of the webhooks: the REST surface's look into the dispatcher's journal."""
+"""The desk of the webhooks: REST's and the command line's look into the dispatcher's journal."""
 
 import asyncio
 import sqlite3
@@ -11,7 +11,7 @@ from tertulia.dispatch.reading import AttemptFilter, JournalReader, ListedAttemp
 from tertulia.dispatch.records import Counts, Replay
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, ConversationId, Position
-from tertulia.model.instant import iso
+from tertulia.model.instant import Instant, iso
 from tertulia.ports import Clock
 from tertulia.web.rest.webhooks import (
     AttemptQuery,
@@ -43,40 +43,20 @@ class JournalDesk:
     async def attempts(
         self, application_id: ApplicationId, query: AttemptQuery
     ) -> list[AttemptResource]:
-        where = AttemptFilter(
-            application_id,
-            ConversationId(query.conversation_id) if query.conversation_id else None,
-            Position(query.position) if query.position else None, query.delivered,
-        )  # fmt: skip
-        found = await self._run(
-            lambda: self._journal().list_attempts(where, after=query.after, limit=query.limit)
-        )
-        return [_attempt(item) for item in found]
+        return await self._run(lambda: attempts(query, self._journal(), application_id))
 
     async def dead_letters(
         self, application_id: ApplicationId, query: DeadLetterQuery
     ) -> list[DeadLetterResource]:
-        found = await self._run(
-            lambda: self._journal().list_dead_letters(
-                application_id, after=query.after, limit=query.limit
-            )
-        )
-        return [_dead_letter(item) for item in found]
+        return await self._run(lambda: dead_letters(query, self._journal(), application_id))
 
     async def request_replay(
         self, application_id: ApplicationId, draft: ReplayDraft
     ) -> ReplayResource:
-        made = await self._run(
-            lambda: self._journal().request_replay(
-                application_id, now=self._clock.now(), target=draft.target,
-                conversation_id=ConversationId(draft.conversation_id)
-                if draft.conversation_id else None,
-                first=Position(draft.first) if draft.first else None,
-                last=Position(draft.last) if draft.last else None,
-            )
-        )  # fmt: skip
+        now = self._clock.now()
+        made = await self._run(lambda: ask_for(draft, self._journal(), application_id, now))
         self._wake()
-        return _replay(made)
+        return made
 
     async def replay(self, application_id: ApplicationId, replay_id: int) -> ReplayResource | None:
         found = await self._run(lambda: self._journal().replay(application_id, replay_id))
@@ -96,6 +76,38 @@ class JournalDesk:
             return await asyncio.get_running_loop().run_in_executor(self._thread, look)
         except sqlite3.Error as error:
             raise Unavailable(f"the journal: {error}") from error
+
+
+def attempts(
+    query: AttemptQuery, journal: JournalReader, application_id: ApplicationId
+) -> list[AttemptResource]:
+    where = AttemptFilter(
+        application_id,
+        ConversationId(query.conversation_id) if query.conversation_id else None,
+        Position(query.position) if query.position else None, query.delivered,
+    )  # fmt: skip
+    found = journal.list_attempts(where, after=query.after, limit=query.limit)
+    return [_attempt(item) for item in found]
+
+
+def dead_letters(
+    query: DeadLetterQuery, journal: JournalReader, application_id: ApplicationId
+) -> list[DeadLetterResource]:
+    found = journal.list_dead_letters(application_id, after=query.after, limit=query.limit)
+    return [_dead_letter(item) for item in found]
+
+
+def ask_for(
+    draft: ReplayDraft, journal: JournalReader, application_id: ApplicationId, now: Instant
+) -> ReplayResource:
+    """The dispatcher has to be woken, or looks by itself after a while."""
+    made = journal.request_replay(
+        application_id, now=now, target=draft.target,
+        conversation_id=ConversationId(draft.conversation_id) if draft.conversation_id else None,
+        first=Position(draft.first) if draft.first else None,
+        last=Position(draft.last) if draft.last else None,
+    )  # fmt: skip
+    return _replay(made)
 
 
 def _attempt(listed: ListedAttempt) -> AttemptResource:

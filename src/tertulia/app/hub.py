@@ -12,18 +12,17 @@ from msgspec.structs import replace
 
 from tertulia import devkit
 from tertulia.app.chance import RandomIds, SystemClock
-from tertulia.app.compose import Hub, Outside
+from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
 from tertulia.app.lifeline import ended
 from tertulia.app.link import Link
+from tertulia.app.outside import Outside
 from tertulia.app.report import Ends, Listening
+from tertulia.app.stores import Stores
 from tertulia.app.vitals import Vitals
+from tertulia.ports import Directory
 from tertulia.protocols.http1 import Limits
 from tertulia.settings import Settings, SettingsError
-from tertulia.store.media_files import FileMediaStore
-from tertulia.store.search import SqliteSearch
-from tertulia.store.session_ledger import FileSessionLedger
-from tertulia.store.sqlite import SqliteStore
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.media import FORM_SLACK, UPLOADS
 from tertulia.web.server import Server
@@ -38,26 +37,22 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     """Serve until told to end."""
     clock = SystemClock()
     link = Link(ends.link)
-    data = settings.data.path
-    store = await SqliteStore.open(data / "tertulia.db")
-    media = await FileMediaStore.open(data)
-    search = SqliteSearch(data / "search.db")
-    ledger = FileSessionLedger(data / "sessions", store.epoch)
-    desk = JournalDesk(data / "dispatch.db", clock, link.wake)
+    stores = await Stores.open(settings.data.path)
+    desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
     vitals = Vitals(desk=desk, clock=clock, monotonic=time.monotonic)
     outside = Outside(
-        store=store, media=media, search=search, ledger=ledger, clock=clock, ids=RandomIds(),
-        announcer=link, desk=desk, health=vitals, smith=devkit.RsaSmith(),
-        monotonic=time.monotonic,
+        store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
+        announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
+        smith=devkit.RsaSmith(), desk=desk, health=vitals,
         development=_development_keys(settings) if dev else None,
     )  # fmt: skip
     if dev:
         settings = replace(settings, sessions=replace(settings.sessions, create_users=True))
     hub = Hub(outside, settings)
-    store.on_append(link.wake_soon)
+    stores.store.on_append(link.wake_soon)
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
-        await _ensure_application(hub, settings)
+        await _ensure_application(stores.store, settings)
     await hub.live.start()
     server = Server(
         hub.api.answer, _limits(settings),
@@ -65,7 +60,8 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     )  # fmt: skip
     server.take_upgrades(hub.live.doorway.enter)
     vitals.server, vitals.live = server, hub.live
-    tasks = [asyncio.create_task(work) for work in (hub.expiry.run(), hub.indexer.run())]
+    services = hub.services
+    tasks = [asyncio.create_task(each.run()) for each in (services.expiry, services.indexer)]
     try:
         listening = await _listen(server, settings, dev=dev)
         os.write(1, msgspec.json.encode(listening) + b"\n")
@@ -73,16 +69,13 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await ended(ends.lifeline)
     finally:
         await hub.live.close()
-        hub.following.end()
+        services.following.end()
         await server.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await desk.close()
-        await media.close()
-        await search.close()
-        await store.close()
-        ledger.shut()
+        await stores.close()
         link.close()
         _log.info("ended", extra={"action": "hub_ended"})
 
@@ -125,11 +118,11 @@ def _development_keys(settings: Settings) -> DevelopmentKeys:
     )  # fmt: skip
 
 
-async def _ensure_application(hub: Hub, settings: Settings) -> None:
+async def _ensure_application(directory: Directory, settings: Settings) -> None:
     """The development application is there, with the keys on disk and the webhooks asked for."""
     wanted = devkit.development_application(settings)
-    known = await hub.directory.application(wanted.id)
+    known = await directory.application(wanted.id)
     if known is not None:
         wanted = devkit.renewed(known, wanted)
     if wanted != known:
-        await hub.directory.put_application(wanted)
+        await directory.put_application(wanted)

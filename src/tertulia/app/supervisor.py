@@ -1,6 +1,6 @@
 """The supervisor: starts the parts, starts again what dies, and ends them together.
 
-It imports none of the parts' rooms, so that it stays small and has little to die of.
+It imports nothing of what the parts do, so that it stays small and has little to die of.
 """
 
 import asyncio

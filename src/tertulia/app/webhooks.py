@@ -1,16 +1,17 @@
 """`tertulia webhooks`: the journal from the command line, beside a server or without one."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from tertulia.app.chance import SystemClock
+from tertulia.app.desk import ask_for, attempts, dead_letters
 from tertulia.devkit import development_application
-from tertulia.dispatch.reading import AttemptFilter, JournalReader
-from tertulia.model.ids import ApplicationId, ConversationId, Position
+from tertulia.dispatch.reading import JournalReader
+from tertulia.model.ids import ApplicationId
 from tertulia.settings import Settings
+from tertulia.web.rest.webhooks import AttemptQuery, DeadLetterQuery, ReplayDraft, ranged
 
 
 class WebhookDirections(Struct, frozen=True):
@@ -27,7 +28,7 @@ class WebhookDirections(Struct, frozen=True):
 
 
 def run_webhooks(settings: Settings, asked: WebhookDirections, say: Callable[[str], None]) -> int:
-    """Print one JSON object a line; the exit code."""
+    """Print one JSON object a line, of REST's shapes; the exit code. Raises ValidationFailed."""
     file = settings.data.path / "dispatch.db"
     if not file.exists():
         say(f"{file} is not there: nothing was dispatched yet")
@@ -41,23 +42,18 @@ def run_webhooks(settings: Settings, asked: WebhookDirections, say: Callable[[st
     return 0
 
 
-def _look(reader: JournalReader, settings: Settings, asked: WebhookDirections) -> list[Any]:
+def _look(reader: JournalReader, settings: Settings, asked: WebhookDirections) -> Sequence[Struct]:
     application_id = ApplicationId(asked.application or _development(settings))
-    conversation_id = ConversationId(asked.conversation) if asked.conversation else None
-    position = Position(asked.position) if asked.position else None
+    conversation_id = asked.conversation or ""
     if asked.what == "attempts":
-        delivered = False if asked.failed else None
-        where = AttemptFilter(application_id, conversation_id, position, delivered)
-        return list(reader.list_attempts(where, limit=asked.limit))
+        query = AttemptQuery(
+            conversation_id, asked.position, False if asked.failed else None, limit=asked.limit
+        )
+        return attempts(query, reader, application_id)
     if asked.what == "dead-letters":
-        return list(reader.list_dead_letters(application_id, limit=asked.limit))
-    first = position or (Position(asked.first) if asked.first else None)
-    last = position or (Position(asked.last) if asked.last else None)
-    made = reader.request_replay(
-        application_id, now=SystemClock().now(), conversation_id=conversation_id, first=first,
-        last=last,
-    )  # fmt: skip
-    return [made]
+        return dead_letters(DeadLetterQuery(limit=asked.limit), reader, application_id)
+    draft = ranged(ReplayDraft(asked.position, asked.first, asked.last, conversation_id or None))
+    return [ask_for(draft, reader, application_id, SystemClock().now())]
 
 
 def _development(settings: Settings) -> str:

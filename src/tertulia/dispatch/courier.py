@@ -13,10 +13,10 @@ from tertulia.dispatch.addresses import Address
 from tertulia.dispatch.answer import Answer, Call, Failure, Sender
 from tertulia.dispatch.attempt import is_success
 from tertulia.dispatch.envelope import envelope
+from tertulia.dispatch.gates import SLOW_MS, Gate, Gates
 from tertulia.dispatch.lane import lane_of
 from tertulia.dispatch.recorder import Recorder
 from tertulia.dispatch.records import Attempt, Purpose
-from tertulia.dispatch.room import SLOW_MS, Gate, Room
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId
@@ -46,7 +46,7 @@ class Courier:
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
-        self._room = Room(settings)
+        self._gates = Gates(settings)
         self._constant_headers = (
             "Content-Type: application/json\r\n"
             f"User-Agent: {settings.user_agent}\r\n"
@@ -57,7 +57,7 @@ class Courier:
         self, event: Event, target: str, address: Address, *, purpose: Purpose, number: int
     ) -> Attempt:
         """Make the `number`-th attempt for an event."""
-        async with self._room.place(event.application_id, address.url) as endpoint:
+        async with self._gates.place(event.application_id, address.url) as endpoint:
             at = self._clock.now()
             answer = await self._sender.send(self._call(event, address, number, at))
             attempt = _attempt(

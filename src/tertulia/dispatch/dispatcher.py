@@ -133,7 +133,8 @@ class Dispatcher:
                 await feed.run()
                 return
             except Exception:  # the supervisor: whatever it was, the log still has everything
-                _log.exception("action=feed_restarted application=%s", application_id)
+                told = {"action": "feed_restarted", "application": application_id}
+                _log.exception("a feed failed and is started again", extra=told)
             self._feeds.pop(application_id, None)
             await asyncio.sleep(self._settings.pause_ms / 1000)
 

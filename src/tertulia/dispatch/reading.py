@@ -9,13 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tertulia.dispatch.journal import (
-    open_journal,
-    read_held,
-    read_lane,
-    read_replay,
-)
-from tertulia.dispatch.records import Attempt, Counts, DeadLetter, Held, Purpose, Replay
+from tertulia.dispatch.journal import open_journal, read_lane, read_replay
+from tertulia.dispatch.records import Attempt, Counts, DeadLetter, Purpose, Replay
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import Instant
 
@@ -86,14 +81,6 @@ class JournalReader:
             (application_id, after, limit),
         )
         return [_read_dead_letter(row) for row in rows]
-
-    def list_held(self, application_id: ApplicationId, *, limit: int = 100) -> list[Held]:
-        """Lanes that wait, the longest failing first."""
-        rows = self._connection.execute(
-            "SELECT * FROM held WHERE application_id = ? ORDER BY failing_since LIMIT ?",
-            (application_id, limit),
-        )
-        return [read_held(row) for row in rows]
 
     def request_replay(
         self,

@@ -126,6 +126,7 @@ class Recorder:
         try:
             await self._journal.write(batch)
         except sqlite3.Error as error:
-            _log.error("action=journal_failed reason=%s", error)
+            told = {"action": "journal_failed", "error": str(error)}
+            _log.error("the journal cannot be written", extra=told)
             return False
         return True

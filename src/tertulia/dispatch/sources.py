@@ -42,5 +42,6 @@ async def patiently(read: Callable[[], Awaitable[T]], pause_ms: int) -> T:
         try:
             return await read()
         except Unavailable as error:
-            _log.warning("action=read_failed reason=%s", error)
+            told = {"action": "read_failed", "error": str(error)}
+            _log.warning("the log cannot be read", extra=told)
             await asyncio.sleep(pause_ms / 1000)

@@ -6,7 +6,7 @@ of a run are joined here, the runs of a turn of the loop by the transport.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tertulia.live.dialect import reaches_sessions
 from tertulia.live.packets import Packets
@@ -15,7 +15,7 @@ from tertulia.live.session import Session
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
 from tertulia.model.ids import ConversationId, Position
-from tertulia.model.state import Member, MemberState
+from tertulia.model.state import ConversationState, Member, MemberState, Profile
 from tertulia.ports import EventLog
 
 RUN_BYTES = 256 * 1024
@@ -47,6 +47,8 @@ class Delivery:
         self._announced: list[Announced] = []
         self._is_due = False
         self._reading: asyncio.Task[None] | None = None
+        self._progress = asyncio.Event()
+        """Set for a moment when something has been handed on."""
         self._rests_until = 0.0
         """By the loop's clock."""
         self.cursor = Position(0)
@@ -58,6 +60,11 @@ class Delivery:
         """From now on; what came before is for those who resume."""
         self.cursor = await self._log.head()
         self._log.on_append(self.wake)
+
+    async def reached(self, position: Position) -> None:
+        """Wait until all events up to here have been handed on."""
+        while self.cursor < position:
+            await self._progress.wait()
 
     async def close(self) -> None:
         if self._reading is not None:
@@ -98,41 +105,59 @@ class Delivery:
 
     async def _read(self) -> None:
         """Catch up from the store when memory does not reach back far enough."""
-        while (found := self._log.tail(self.cursor)) is None:
-            try:
-                self._hand_on(await self._log.follow(self.cursor))
-            except Unavailable as error:
-                told = {"action": "delivery_waits", "error": str(error)}
-                _log.warning("delivery waits for the store", extra=told)
-                await asyncio.sleep(RETRY_SECONDS)
-        self._reading = None
-        self._hand_on(found)
+        try:
+            while (found := self._log.tail(self.cursor)) is None:
+                try:
+                    self._hand_on(await self._log.follow(self.cursor))
+                except Unavailable as error:
+                    told = {"action": "delivery_waits", "error": str(error)}
+                    _log.warning("delivery waits for the store", extra=told)
+                    await asyncio.sleep(RETRY_SECONDS)
+            self._hand_on(found)
+        finally:
+            self._reading = None
 
     def _hand_on(self, events: list[Event], announced: Sequence[Announced] = ()) -> None:
         if events:
-            # first: a bug met in one event must not hold up all that follow
             self.cursor = events[-1].position
-        self._send(_in_order(events, announced) if announced else events)
+        for run in self._runs(_in_order(events, announced) if announced else events):
+            try:
+                self._send(run)
+            except Exception:  # A supervisor: a bug met in one event must not keep others back.
+                _log.exception("a delivery met a bug", extra={"action": "delivery_broken"})
+        self._progress.set()
+        self._progress.clear()
 
-    def _send(self, events: list[Event]) -> None:
+    def _runs(self, events: list[Event]) -> Iterator[list[Event]]:
+        """Events of one conversation that are told together; one that changes who hears, alone.
+
+        Lazy: whether anybody hears an event is asked when those before it have been sent.
+        """
         run: list[Event] = []
         size = 0
         for event in events:
-            if isinstance(event.became, Member):
-                self._send_run(run)
-                run, size = [], 0
-                self._send_membership(event, event.became)
+            if _changes_hearers(event):
+                if run:
+                    yield run
+                    run, size = [], 0
+                yield [event]
             elif event.conversation_id in self._attendance.rooms and reaches_sessions(event.type):
                 if run and (run[0].conversation_id != event.conversation_id or size > RUN_BYTES):
-                    self._send_run(run)
+                    yield run
                     run, size = [], 0
                 run.append(event)
                 size += len(event.body)
-        self._send_run(run)
+        if run:
+            yield run
 
-    def _send_run(self, run: list[Event]) -> None:
-        """Events of one conversation, to all who have joined it."""
-        if run and (room := self._room(run[0].conversation_id)) is not None:
+    def _send(self, run: list[Event]) -> None:
+        """To all who have joined the conversation."""
+        became = run[0].became
+        if isinstance(became, Member):
+            self._send_membership(run[0], became)
+        elif isinstance(became, Profile) and became.state is ConversationState.DELETED:
+            self._attendance.close(became.id)
+        elif (room := self._room(run[0].conversation_id)) is not None:
             self._deliver(Packets(run), list(room.sessions))
 
     def _send_membership(self, event: Event, member: Member) -> None:
@@ -145,10 +170,12 @@ class Delivery:
         presence = attendance.presences.get(member.user_id)
         if presence is not None:
             hearers.update(dict.fromkeys(presence.sessions))
-        if hearers and reaches_sessions(event.type):
-            self._deliver(Packets([event]), list(hearers))
-        if member.state is MemberState.LEFT:
-            attendance.leave(member.user_id, member.conversation_id, member.id)
+        try:
+            if hearers and reaches_sessions(event.type):
+                self._deliver(Packets([event]), list(hearers))
+        finally:
+            if member.state is MemberState.LEFT:
+                attendance.leave(member.user_id, member.conversation_id, member.id)
 
     def _room(self, conversation_id: ConversationId | None) -> Room | None:
         return self._attendance.rooms.get(conversation_id) if conversation_id else None
@@ -157,13 +184,25 @@ class Delivery:
         slow = []
         outstanding_max = self._outstanding_max
         for session in sessions:
-            session.deliver(packets[session.variant])
+            packet = packets[session.variant]
+            try:
+                session.deliver(packet)
+            except Exception:  # A supervisor: a session's bug is its own; cut, it may resume.
+                _log.exception("a session met a bug", extra={"action": "session_broken"})
+                slow.append(session)
             if len(session.outstanding) > outstanding_max:
                 slow.append(session)
         self.delivered += len(sessions)
         for session in slow:
             if session.outlet is not None:
                 session.outlet.drop()
+
+
+def _changes_hearers(event: Event) -> bool:
+    became = event.became
+    return isinstance(became, Member) or (
+        became is not None and became.state is ConversationState.DELETED
+    )
 
 
 def _in_order(events: list[Event], announced: Sequence[Announced]) -> list[Event]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tertulia.live.session import Session
-from tertulia.live.sessions import Sessions, Visitor
+from tertulia.live.sessions import Sessions
 from tertulia.model.errors import InvalidCursor
 from tertulia.model.ids import ApplicationId, SessionId, UserId
 from tertulia.model.instant import Instant
@@ -34,13 +34,19 @@ class Desk:
     def end_user(self, user_id: UserId) -> None:
         self._sessions.end_user(user_id)
 
+    def end_application(self, application_id: ApplicationId) -> None:
+        self._sessions.end_application(application_id)
+
+    def expire_application(self, application_id: ApplicationId) -> None:
+        self._sessions.expire_application(application_id)
+
     def renew(
-        self, session_id: SessionId, application_id: ApplicationId, user_name: str | None,
+        self, session_id: SessionId, application_id: ApplicationId, user_id: UserId | None,
         expires_at: Instant,
     ) -> None:  # fmt: skip
         """Raises SessionNotFound or InvalidSession."""
         session = self._sessions.find(session_id, application_id)
-        self._sessions.renew(session, Visitor(application_id, user_name, expires_at))
+        self._sessions.renew(session, user_id, expires_at)
 
 
 def _key(session: Session) -> tuple[str | int, ...]:

@@ -13,6 +13,7 @@ from tertulia.live.reception import Reception
 from tertulia.live.session import Session
 from tertulia.live.sessions import Knock, Sessions, Visitor
 from tertulia.live.socket import Greeting, Socket
+from tertulia.model.errors import Rejected
 from tertulia.ports import Clock, Ids
 from tertulia.protocols.http1 import HttpError, Request
 from tertulia.protocols.websocket import accept
@@ -47,6 +48,7 @@ class Doorway:
         self._sockets: set[Socket] = set()
         self._work: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     def enter(self, request: Request) -> tuple[bytes, asyncio.Protocol]:
         """The answer to a handshake, and the protocol that takes the connection over.
@@ -58,6 +60,8 @@ class Doorway:
             raise HttpError(404, "There is no websocket at this address.")
         greeting = _greeting(request.query)
         answer = accept(request)
+        if self._is_closed:
+            raise HttpError(503, "The server is going away.")
         if len(self._sockets) >= self._sockets_max:
             raise HttpError(503, "There are too many sessions.")
         socket = Socket(self, greeting)
@@ -71,6 +75,7 @@ class Doorway:
 
     async def close(self) -> None:
         """Tell all clients that the server goes away; their sessions can be resumed."""
+        self._is_closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
         for socket in tuple(self._sockets):
@@ -87,24 +92,34 @@ class Doorway:
         self._sessions.sweep()
 
     def _sweep_again(self) -> None:
+        self.open()  # first: a bug met in one sweep must not be the end of all
         self.sweep()
-        self.open()
 
     # --- what sockets ask for ---
 
     def sid(self) -> str:
         return self._ids.bare()
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        return task
 
-    async def log_in(self, token: str, knock: Knock, socket: Socket) -> Session:
-        return await self._reception.log_in(await self._identify(token), knock, socket)
+    async def log_in(self, token: str, knock: Knock, socket: Socket) -> None:
+        sessions = self._sessions
+        revocations = sessions.revocations
+        session = await self._reception.log_in(await self._identify(token), knock, socket)
+        if revocations != sessions.revocations:  # the token may have been taken back meanwhile
+            try:
+                await self.renew(token, session)
+            except Rejected:
+                sessions.end(session)
 
     async def renew(self, token: str, session: Session) -> None:
-        self._sessions.renew(session, await self._identify(token))
+        visitor = await self._identify(token)
+        user_id = await self._reception.recognise(visitor)
+        self._sessions.renew(session, user_id, visitor.expires_at)
 
     def log_out(self, session: Session) -> None:
         self._sessions.log_out(session)

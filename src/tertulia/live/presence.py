@@ -94,6 +94,12 @@ class Attendance:
             for session in presence.sessions:
                 self._leave_room(conversation_id, session)
 
+    def close(self, conversation_id: ConversationId) -> None:
+        """The conversation is no more."""
+        room = self.rooms.pop(conversation_id, None)
+        for session in room.sessions if room is not None else ():
+            self.presences[session.user_id].joined.pop(conversation_id, None)
+
     def _forget_empty(self, presence: Presence) -> None:
         if not presence.sessions and not presence.logins:
             del self.presences[presence.user_id]

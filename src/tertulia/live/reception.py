@@ -1,5 +1,7 @@
 """The reception: lets a user in, tells it what it has missed, and has it told what happens next."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from msgspec import Struct
 
@@ -9,13 +11,13 @@ from tertulia.live.packets import Packets
 from tertulia.live.presence import Presence
 from tertulia.live.session import Outlet, Session
 from tertulia.live.sessions import Knock, Sessions, Visitor
-from tertulia.model.errors import InvalidSession, InvalidUser
-from tertulia.model.ids import SessionId, UserId
-from tertulia.model.state import User
+from tertulia.model.errors import InvalidSession, InvalidUser, UserNotFound
+from tertulia.model.ids import Position, SessionId, UserId
 from tertulia.ports import Directory
 from tertulia.protocols.socketio import emitted
 from tertulia.protocols.websocket import frame
 from tertulia.services.users import Users
+from tertulia.settings import Sessions as Limits
 
 
 class Welcome(Struct, omit_defaults=True):
@@ -36,14 +38,17 @@ class Greeting(Struct, omit_defaults=True):
 class Reception:
     def __init__(
         self, *, sessions: Sessions, catch_up: CatchUp, directory: Directory, users: Users,
-        create_users: bool, api_key: str,
+        reached: Callable[[Position], Awaitable[None]], limits: Limits, api_key: str,
     ) -> None:  # fmt: skip
+        """`reached` waits until delivery has handed on all up to a position."""
         self._sessions = sessions
         self._attendance = sessions.attendance
         self._catch_up = catch_up
         self._directory = directory
         self._users = users
-        self._create_users = create_users
+        self._reached = reached
+        self._create_users = limits.create_users
+        self._part_bytes = limits.buffer // 4
         self._api_key = api_key
 
     async def log_in(self, visitor: Visitor, knock: Knock, outlet: Outlet) -> Session:
@@ -53,68 +58,77 @@ class Reception:
             InvalidUser, InvalidSession, TooManySessions: the client is told by this name.
             Unavailable: it may try again.
         """
-        user = await self._user(visitor)
-        presence = self._attendance.expect(user.id)
+        user_id = await self.recognise(visitor)
+        presence = self._attendance.expect(user_id)
         try:
             await self._learn(presence)
-            session = self._sessions.resumed(knock, user)
-            if session is None:
-                session = self._sessions.open(knock, user)
-            session.expires_at = visitor.expires_at
-            session.name = user.name
-            session.attach(outlet)
-            await self._go_live(session, presence, knock)
+            # in turn with the user's deletion, which ends the sessions that there are
+            async with self._users.in_turn(user_id) as user:
+                session = self._sessions.resumed(knock, user) or self._sessions.open(knock, user)
+                session.expires_at = visitor.expires_at
+                session.name = user.name
+                session.attach(outlet)
+            await self._go_live(session, presence, knock, outlet)
             return session
+        except UserNotFound:
+            raise InvalidUser() from None
         finally:
             self._attendance.release(presence)
 
-    async def _user(self, visitor: Visitor) -> User:
-        if visitor.user_name is None:
+    async def recognise(self, visitor: Visitor) -> UserId:
+        """Whom the visitor says it is. Raises InvalidUser."""
+        name, application_id = visitor.user_name, visitor.application_id
+        if name is None:
             raise InvalidUser("The token names no user.")
-        user = await self._users.named(
-            visitor.user_name, visitor.application_id, create=self._create_users
-        )
-        if user is None:
+        user_id = await self._users.id_of(name, application_id)
+        if user_id is None and self._create_users:
+            user = await self._users.named(name, application_id, create=True)
+            user_id = user.id if user is not None else None
+        if user_id is None:
             raise InvalidUser()
-        return user
+        return user_id
 
     async def _learn(self, presence: Presence) -> None:
+        """Where the user has joined, as of where delivery is: of what comes after, it tells."""
         if presence.changed is not None:
             joined = await self._directory.joined(presence.user_id)
+            await self._reached(joined.as_of)
             if presence.changed is not None:  # else another login was faster
-                self._attendance.know(presence, joined)
+                self._attendance.know(presence, joined.members)
 
-    async def _go_live(self, session: Session, presence: Presence, knock: Knock) -> None:
-        outlet = session.outlet
-        after = session.acknowledged
+    async def _go_live(
+        self, session: Session, presence: Presence, knock: Knock, outlet: Outlet
+    ) -> None:
+        """Tell what the session is owed, no faster than it takes it, then have delivery tell."""
         is_greeted = False
+        after = session.acknowledged
         try:
             while True:
                 owed = await self._catch_up.owed(session.record, presence, after)
-                if session.outlet is not outlet:
-                    raise InvalidSession("Another connection has resumed the session.")
+                for part in owed.parts(self._part_bytes):
+                    if session.outlet is not outlet:
+                        raise InvalidSession("Another connection has resumed the session.")
+                    if is_greeted:
+                        session.deliver(Packets(part.events)[session.variant])
+                    else:
+                        self._greet(session, part, knock, outlet)
+                        is_greeted = True
+                    if part.is_all and not outlet.is_full:
+                        self._attendance.attach(presence, session)
+                        return
+                    await outlet.drained()
                 after = owed.through
-                if not is_greeted:
-                    self._greet(session, owed, knock)
-                    is_greeted = True
-                elif owed.events:
-                    session.deliver(Packets(owed.events)[session.variant])
-                if owed.is_all:
-                    self._attendance.attach(presence, session)
-                    return
         except BaseException:
-            if outlet is not None:
-                self._sessions.leave(session, outlet)
+            self._sessions.leave(session, outlet)
             raise
 
-    def _greet(self, session: Session, owed: Owed, knock: Knock) -> None:
+    def _greet(self, session: Session, owed: Owed, knock: Knock, outlet: Outlet) -> None:
         welcome = Welcome(
             session.id, session.user_id, session.name, self._api_key,
             [msgspec.Raw(pending(event)) for event in owed.events] or None,
         )  # fmt: skip
         greeting = msgspec.json.encode(Greeting(welcome, knock.rid))
         number = owed.through if session.record.acknowledges else None
-        if session.outlet is not None:  # a long catch-up goes on while the client acknowledges
-            session.outlet.take(session)
+        outlet.take(session)  # now: a long catch-up goes on while the client acknowledges
         session.write(frame(emitted("session:success", greeting, number)))
         session.owe([owed.through])

@@ -44,7 +44,8 @@ class Live:
         catch_up = CatchUp(around.log, around.conversations, lambda: self.delivery.cursor)
         reception = Reception(
             sessions=self.sessions, catch_up=catch_up, directory=around.directory,
-            users=around.users, create_users=limits.create_users, api_key=settings.account.api_key,
+            users=around.users, reached=self.delivery.reached, limits=limits,
+            api_key=settings.account.api_key,
         )  # fmt: skip
         self.doorway = Doorway(
             reception, self.sessions, around.identify, clock=around.clock, ids=around.ids,

@@ -1,5 +1,6 @@
 """A live session: how far it got, and the socket that it is reached by, if any."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,13 @@ class Outlet(Protocol):
 
     def write(self, data: bytes) -> None:
         """Whole frames. The way they go must not be entered again from within."""
+
+    @property
+    def is_full(self) -> bool:
+        """It has not taken yet what was written; until then it is not delivered to."""
+
+    async def drained(self) -> None:
+        """Wait until it is not full."""
 
     def drop(self) -> None:
         """Cut the connection; the session can be resumed."""
@@ -99,9 +107,15 @@ class Session:
             self.reach(Position(numbers[-1]))
             return 0
         early = self._early or set()
-        known = set(self.outstanding).intersection(numbers) - early
-        self._settle(early | known)
-        return count - len(known)
+        before = len(early)
+        early.update(number for number in map(Position, numbers) if self._is_outstanding(number))
+        known = len(early) - before
+        self._settle(early)
+        return count - known
+
+    def _is_outstanding(self, number: Position) -> bool:
+        at = bisect_left(self.outstanding, number)
+        return at < len(self.outstanding) and self.outstanding[at] == number
 
     def _settle(self, early: set[Position]) -> None:
         """Move on to where the first gap is."""

@@ -63,6 +63,8 @@ class Sessions:
         self._away: dict[SessionId, Instant] = {}
         """Sessions without a connection: since when, the longest away first."""
         self._away_by_user: dict[UserId, list[SessionId]] = {}
+        self.revocations = 0
+        """How often an application has taken back its tokens, or went with them."""
 
     def restore(self) -> None:
         """Take up what sessions there were; they can be resumed from now on."""
@@ -114,8 +116,7 @@ class Sessions:
             return
         self.attendance.detach(session)
         session.detach()
-        if self._sessions.get(session.id) is session:
-            self._is_away(session)
+        self._is_away(session)
 
     def _is_away(self, session: Session) -> None:
         """It waits; no more of a user's wait than may be connected, lest one fill the house."""
@@ -153,13 +154,11 @@ class Sessions:
                 return
             self._forget(self._sessions[session_id])
 
-    def renew(self, session: Session, visitor: Visitor) -> None:
+    def renew(self, session: Session, user_id: UserId | None, expires_at: Instant) -> None:
         """Go on with a new token of the same user. Raises InvalidSession."""
-        if (visitor.application_id, visitor.user_name) != (
-            session.record.application_id, session.name
-        ):  # fmt: skip
+        if user_id != session.user_id:
             raise InvalidSession()
-        session.expires_at = visitor.expires_at
+        session.expires_at = expires_at
 
     # --- what others ask of sessions ---
 
@@ -206,3 +205,19 @@ class Sessions:
         """End all sessions of a user that is no more."""
         for session in [each for each in self._sessions.values() if each.user_id == user_id]:
             self.end(session)
+
+    def end_application(self, application_id: ApplicationId) -> None:
+        """End all sessions of an application that is no more."""
+        self.revocations += 1
+        for session in self._of(application_id):
+            self.end(session)
+
+    def expire_application(self, application_id: ApplicationId) -> None:
+        """The tokens of an application are worth nothing any more, those of its sessions too."""
+        self.revocations += 1
+        for session in self._of(application_id):
+            session.expires_at = Instant(0)
+
+    def _of(self, application_id: ApplicationId) -> list[Session]:
+        sessions = self._sessions.values()
+        return [each for each in sessions if each.record.application_id == application_id]

@@ -48,8 +48,8 @@ class House(Protocol):
 
     def now(self) -> float: ...
     def sid(self) -> str: ...
-    def run(self, work: Coroutine[Any, Any, None]) -> None: ...
-    async def log_in(self, token: str, knock: Knock, socket: "Socket") -> Session: ...
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
+    async def log_in(self, token: str, knock: Knock, socket: "Socket") -> None: ...
     async def renew(self, token: str, session: Session) -> None: ...
     def log_out(self, session: Session) -> None: ...
     def leave(self, socket: "Socket", session: Session) -> None: ...
@@ -67,8 +67,9 @@ _NOTHING: dict[str, Any] = {}
 
 class Socket(asyncio.Protocol):
     __slots__ = (
-        "_deadline", "_generation", "_greeting", "_house", "_is_closing", "_is_connected",
-        "_is_refused", "_is_waiting", "_reader", "_session", "_strikes", "_transport", "write",
+        "_deadline", "_drain", "_generation", "_greeting", "_house", "_is_closing", "_is_connected",
+        "_is_refused", "_is_waiting", "_login", "_reader", "_session", "_strikes", "_transport",
+        "write",
     )  # fmt: skip
 
     def __init__(self, house: House, greeting: Greeting) -> None:
@@ -77,6 +78,10 @@ class Socket(asyncio.Protocol):
         self._greeting: Greeting | None = greeting
         self._reader = FrameReader(MESSAGE_MAX, masked=True)
         self._session: Session | None = None
+        self._login: asyncio.Task[None] | None = None
+        """Under way: one at a time, and none without the connection."""
+        self._drain: asyncio.Future[None] | None = None
+        """While a login waits for the client to take what it was told."""
         self._deadline = house.now() + GREETING_SECONDS
         """When a ping is due, or something has to have come."""
         self._is_waiting = False
@@ -89,7 +94,7 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         house = self._house
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=house.buffer)
+        self._transport.set_write_buffer_limits(high=house.buffer // 4, low=0)
         self.write = self._transport.write
         opened = socketio.open_packet(
             house.sid(), ping_interval_ms=int(house.ping_interval * 1000),
@@ -121,11 +126,18 @@ class Socket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        # later: this may be called from inside of a delivery to many sessions
-        asyncio.get_running_loop().call_soon(self.drop)
+        """Who logs in is waited for, whatever it is owed; a session that is slow later is cut."""
+        loop = asyncio.get_running_loop()
+        if self._login is not None:
+            self._drain = loop.create_future()
+        else:
+            # later: this may be called from inside of a delivery to many sessions
+            loop.call_soon(self.drop)
 
     def resume_writing(self) -> None:
-        """Nothing to do: a session that was slow is cut."""
+        drain, self._drain = self._drain, None
+        if drain is not None and not drain.done():
+            drain.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
@@ -138,6 +150,14 @@ class Socket(asyncio.Protocol):
         """What the client says from its greeting on, it says of this session."""
         self._session = session
         self._deadline = self._house.now() + self._house.ping_interval
+
+    @property
+    def is_full(self) -> bool:
+        return self._drain is not None
+
+    async def drained(self) -> None:
+        if self._drain is not None:
+            await self._drain
 
     def drop(self) -> None:
         """Cut the connection; the session can be resumed."""
@@ -163,6 +183,9 @@ class Socket(asyncio.Protocol):
 
     def _leave(self) -> None:
         session, self._session = self._session, None
+        login, self._login = self._login, None
+        if login is not None:
+            login.cancel()
         if session is not None:
             self._house.leave(self, session)
 
@@ -200,7 +223,7 @@ class Socket(asyncio.Protocol):
         if message.opcode == websocket.TEXT:
             self._take_packet(message.data)
         elif message.opcode == websocket.PING:
-            self.write(frame(message.data, websocket.PONG))
+            self._answer(frame(message.data, websocket.PONG))
         elif message.opcode == websocket.CLOSE:
             code, _ = websocket.close_code(message.data)
             self.close(code or 1000, "")
@@ -215,7 +238,7 @@ class Socket(asyncio.Protocol):
             return
         match packet:
             case socketio.Ping(data):
-                self.write(frame(socketio.PONG + data))
+                self._answer(frame(socketio.PONG + data))
             case socketio.Acknowledged(number) if self._session is not None:
                 self._strike(self._session.acknowledge([number]))
             case socketio.Connect("/") if not self._is_connected:
@@ -234,7 +257,7 @@ class Socket(asyncio.Protocol):
         self._is_connected = True
         greeting, self._greeting = self._greeting, None
         if greeting is not None and greeting.token is not None:
-            self._house.run(self._log_in(greeting.token, greeting.knock))
+            self._log_in(greeting.token, greeting.knock)
 
     def _asked(self, name: str, argument: bytes) -> None:
         try:
@@ -245,10 +268,10 @@ class Socket(asyncio.Protocol):
         token = request.body.get("token")
         if name == "session:logout" and self._session is not None:
             self._house.log_out(self._session)
-            self._session = None
+            self._leave()
             self._say("session:logged-out", {}, request.tid)
-        elif name == "session:login" and self._session is None and isinstance(token, str):
-            self._house.run(self._log_in(token, self._knock(request)))
+        elif name == "session:login" and self._may_log_in and isinstance(token, str):
+            self._log_in(token, self._knock(request))
         elif name == "session:update-token" and self._session and isinstance(token, str):
             self._house.run(self._renew(token, self._session, request.tid))
         else:
@@ -265,34 +288,46 @@ class Socket(asyncio.Protocol):
             acknowledges=False, rid=request.tid,
         )  # fmt: skip
 
-    async def _log_in(self, token: str, knock: Knock) -> None:
+    @property
+    def _may_log_in(self) -> bool:
+        return self._session is None and self._login is None
+
+    def _log_in(self, token: str, knock: Knock) -> None:
+        self._login = self._house.run(self._logged_in(token, knock))
+
+    async def _logged_in(self, token: str, knock: Knock) -> None:
         """COMPAT: a refusal is an event too, and the connection stays: closed at once, clients
         would take it for trouble of the network and come back (wire-clients 1.3). They do so
         when it is cut later, too: who stays that long is told to go."""
         try:
             await self._house.log_in(token, knock, self)
+            self._transport.set_write_buffer_limits(high=self._house.buffer)
         except Rejected as refusal:
             self._is_refused = True
             self._say(refusal.code, {}, knock.rid)
-            return
+            self._strike()
         except Unavailable:
             self.close(1013, "Try again later.")
-            return
-        if self._is_closing:
-            self._leave()
+        finally:
+            self._login = None
 
     async def _renew(self, token: str, session: Session, rid: str | None) -> None:
         try:
             await self._house.renew(token, session)
         except Rejected as refusal:
             self._say(refusal.code, {}, rid)
+            self._strike()
         except Unavailable:
             self._say("system:error:unavailable", {}, rid)
         else:
             self._say("session:update-token:success", {}, rid)
 
     def _say(self, name: str, body: dict[str, Any], rid: str | None) -> None:
-        if self._is_closing:
-            return
         told = {"body": body} if rid is None else {"rid": rid, "body": body}
-        self.write(frame(socketio.emitted(name, msgspec.json.encode(told))))
+        self._answer(frame(socketio.emitted(name, msgspec.json.encode(told))))
+
+    def _answer(self, data: bytes) -> None:
+        if self._drain is not None:
+            self._strike()  # it asks on and on, and does not read
+        if not self._is_closing:
+            self.write(data)

@@ -35,7 +35,7 @@ class Rejected(TertuliaError):
     def __init__(self, detail: str = "", *, parameters: tuple[Parameter, ...] = ()) -> None:
         self.detail = detail or (type(self).__doc__ or "").partition("\n")[0]
         self.parameters = parameters
-        super().__init__(self.detail)
+        super().__init__(" ".join((self.detail, *(each.reason for each in parameters))))
 
 
 class ValidationFailed(Rejected):

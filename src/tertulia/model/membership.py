@@ -22,7 +22,7 @@ from tertulia.model.errors import (
     TooManyMembers,
     ValidationFailed,
 )
-from tertulia.model.event import Event, Fact
+from tertulia.model.event import Fact
 from tertulia.model.events.member import member_body
 from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import MemberId
@@ -260,15 +260,3 @@ def _fact(
     return Fact(
         f"member:{member.state.lower()}", encode_body(body), sender=member.id, became=member
     )
-
-
-def may_hear(members: Iterable[Member], event: Event) -> bool:
-    """Whether a user with these members of the event's conversation is told of the event: while
-    one of them has joined, and of what becomes of one."""
-    for member in members:
-        if isinstance(event.became, Member) and event.became.id == member.id:
-            return True
-        if member.joined_at is not None and member.joined_at <= event.timestamp:
-            if member.left_at is None or event.timestamp <= member.left_at:
-                return True
-    return False

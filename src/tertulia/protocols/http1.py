@@ -72,6 +72,9 @@ class Streamed(Response, frozen=True, kw_only=True):
     """
 
     pieces: AsyncGenerator[bytes, None]
+    length: int | None = None
+    """Octets of all pieces; None: nobody knows, and it goes on until somebody has enough. When
+    there are fewer in the end, the answer is a broken one."""
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -101,12 +104,15 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def encode_start(response: Streamed, *, keep_alive: bool, date: bytes, chunked: bool) -> bytes:
-    """What comes before the pieces. Without chunks only the end of the connection ends the body.
+    """What comes before the pieces. Without chunks and a length only the end of the connection ends
+    the body.
 
     Raises:
         ValueError: as `encode`.
     """
     fields = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+    if response.length is not None:
+        fields = b"Content-Length: %d\r\n" % response.length
     if not keep_alive:
         fields += b"Connection: close\r\n"
     start = _start(response.status, response.content_type)

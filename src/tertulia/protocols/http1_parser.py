@@ -5,6 +5,7 @@ chunked body end in CRLF CRLF, any other body has a length. So every limit falls
 however the bytes arrive, and nothing after a refused request is ever read as another request.
 """
 
+import ipaddress
 import re
 from functools import lru_cache
 
@@ -300,9 +301,18 @@ def _host(headers: dict[str, str], version: str) -> str:
         if version == "1.1":
             raise HttpError(400, "Host is missing.")
         return ""
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or (host[0] == "[" and not _is_ipv6(host)):
         raise HttpError(400, "Host is malformed.")
     return host
+
+
+def _is_ipv6(host: str) -> bool:
+    """Readers of addresses fail at one that only looks so."""
+    try:
+        ipaddress.IPv6Address(host[1:].partition("]")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _origin_form(raw: bytes, host: str) -> str:

@@ -10,7 +10,7 @@ from tertulia.model.addresses import is_web_address
 from tertulia.model.errors import ApplicationNotFound, ValidationFailed
 from tertulia.model.ids import ApplicationId
 from tertulia.model.state import Application, Capability, Privacy
-from tertulia.ports import Clock, Directory, Ids
+from tertulia.ports import Clock, Directory, Ids, MediaStore
 
 
 class KeySmith(Protocol):
@@ -36,8 +36,11 @@ class ApplicationDraft(Struct, frozen=True):
 
 
 class Applications:
-    def __init__(self, *, directory: Directory, clock: Clock, ids: Ids, smith: KeySmith) -> None:
+    def __init__(
+        self, *, directory: Directory, media: MediaStore, clock: Clock, ids: Ids, smith: KeySmith
+    ) -> None:
         self._directory = directory
+        self._media = media
         self._clock = clock
         self._ids = ids
         self._smith = smith
@@ -89,8 +92,10 @@ class Applications:
             await self._directory.put_application(changed)
 
     async def delete(self, application_id: ApplicationId) -> None:
+        """With its media files. These go first: should that fail, it can be asked for again."""
         async with self._turn:
             await self.get(application_id)
+            await self._media.delete_application(application_id)
             await self._directory.delete_application(application_id)
 
     def _given_key(self, draft: ApplicationDraft) -> str | None:

@@ -5,12 +5,12 @@ from functools import partial
 
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
-from tertulia.model.errors import EventNotFound
+from tertulia.model.errors import EventNotFound, ValidationFailed
 from tertulia.model.event import Event, Fact
-from tertulia.model.events.registry import Creator, decode_body, encode_body, mint
+from tertulia.model.events.registry import Creator, decode_body, encode_body, find, mint
 from tertulia.model.events.values import EventReference
 from tertulia.model.extending import EDIT, EDITS
-from tertulia.model.ids import ConversationId, EventId, MemberId
+from tertulia.model.ids import ConversationId, EventId, MediaId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.media import named_media
 from tertulia.model.posting import EventDraft, creatable, delete, post
@@ -42,14 +42,14 @@ class Events:
         body = decode_body(event_type, bytes(draft.body))
         if event_type.mints:
             body = mint(event_type, body, self._ids.bare())
-        await self._media.attach(named_media(body), conversation_id, actor)
         fact = Fact(draft.type, encode_body(body), draft.from_, draft.to)
         named = body.targets if isinstance(body, EventReference) else ()
 
         def decide(targets: Targets, conversation: Conversation, now: Instant) -> Decision:
             return post(conversation, now, fact=fact, actor=actor, targets=targets)
 
-        (event,) = await self._commit_about(conversation_id, named, actor, decide)
+        async with self._media.shown(named_media(body), conversation_id, actor):
+            (event,) = await self._commit_about(conversation_id, named, actor, decide)
         if event.type == EDIT:
             await self._go_along(conversation_id, named[0], actor)
         return event
@@ -58,7 +58,8 @@ class Events:
         self, conversation_id: ConversationId, event_id: EventId, actor: Actor,
         *, sender: MemberId | None,
     ) -> None:  # fmt: skip
-        """With the edits that it has, and those that come in meanwhile."""
+        """With the edits that it has, those that come in meanwhile, and the media that it shows."""
+        shown = _shown(await self.get(conversation_id, event_id, actor))
         edits = await self._edits(conversation_id, event_id, actor)
 
         def decide(targets: Targets, conversation: Conversation, now: Instant) -> Decision:
@@ -67,7 +68,9 @@ class Events:
             return delete(conversation, now, target=target, edits=known, sender=sender, actor=actor)
 
         while True:
-            await self._commit_about(conversation_id, (event_id, *edits), actor, decide)
+            if await self._commit_about(conversation_id, (event_id, *edits), actor, decide):
+                await self._media.hide(shown, conversation_id)
+                shown = ()
             edits = await self._edits(conversation_id, event_id, actor)
             if not edits:
                 return
@@ -128,3 +131,14 @@ class Events:
         if message is not None and message.deleted_at is not None:
             system = Actor(actor.application_id)
             await self.delete(conversation_id, event_id, system, sender=None)
+
+
+def _shown(event: Event) -> Sequence[MediaId]:
+    """The media files that an event's body names."""
+    event_type = find(event.type)
+    if event_type is None or event.deleted_at is not None:
+        return ()
+    try:
+        return named_media(decode_body(event_type, event.body))
+    except ValidationFailed:
+        return ()  # taken in when the rules were others

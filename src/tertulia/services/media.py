@@ -6,7 +6,8 @@ that names it, and by anybody who holds a signed address.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -18,6 +19,7 @@ from tertulia.model.errors import (
     ConversationNotFound,
     MediaNotFound,
     MediaQuotaReached,
+    TertuliaError,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -31,12 +33,16 @@ from tertulia.model.media import (
     plain_name,
     signature_of,
 )
-from tertulia.ports import Clock, Ids, MediaStore, QuotaReached, Stored
+from tertulia.ports import Clock, Directory, Ids, MediaStore, QuotaReached, Stored
 from tertulia.services.conversations import Conversations
 from tertulia.services.pictures import PIXELS_MAX, Picture, TooManyPixels, reduced
 
 REDUCING_MAX = 2
 """Images decoded at once: each may take hundreds of megabytes."""
+
+LOOKED_AT_MAX = 1000
+"""Conversations that show a file, looked at for whoever is a member of none: a picture may have
+been sent into all there are."""
 
 Ratio = Annotated[int, Meta(ge=1, le=100)]
 
@@ -68,11 +74,12 @@ class SignedAddress(Struct, frozen=True):
 
 class MediaFiles:
     def __init__(
-        self, *, store: MediaStore, conversations: Conversations, clock: Clock, ids: Ids,
-        upload_limit: int, quota: int,
+        self, *, store: MediaStore, directory: Directory, conversations: Conversations,
+        clock: Clock, ids: Ids, upload_limit: int, quota: int,
     ) -> None:  # fmt: skip
         """`upload_limit` and `quota` in octets: of one file, and of all of an application."""
         self._store = store
+        self._directory = directory
         self._conversations = conversations
         self._clock = clock
         self._ids = ids
@@ -115,9 +122,9 @@ class MediaFiles:
         expires = self._clock.now() // 1000 + seconds
         return SignedAddress(expires, signature_of(self._store.secret, file.id, expires))
 
-    async def content(self, file: MediaFile) -> bytes:
-        """Raises MediaNotFound: it has been deleted meanwhile."""
-        content = await self._store.content(file.id)
+    async def content(self, file: MediaFile, first: int, size: int) -> bytes:
+        """So many octets from one on. Raises MediaNotFound: it has been deleted meanwhile."""
+        content = await self._store.content(file.id, first, size)
         if content is None:
             raise MediaNotFound()
         return content
@@ -133,16 +140,30 @@ class MediaFiles:
         if file is not None and _owns(actor, file):
             await self._store.delete(media_id)
 
-    async def attach(
+    @asynccontextmanager
+    async def shown(
         self, media_ids: Sequence[MediaId], conversation_id: ConversationId, actor: Actor
-    ) -> None:
+    ) -> AsyncIterator[None]:
         """Let those who see the conversation see these files, as far as the actor sees them.
 
-        To be done before the event that names them is committed: a file that nobody was told of
-        is harmless. Raises ConversationNotFound.
+        While it is entered the event that names them is committed: whoever is told of it finds
+        them, and when it is refused it shows nothing. Raises ConversationNotFound.
         """
-        if not media_ids:
-            return
+        attached = await self._attach(media_ids, conversation_id, actor) if media_ids else ()
+        try:
+            yield
+        except TertuliaError:
+            await self.hide(attached, conversation_id)
+            raise
+
+    async def hide(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        """An event that named these files is gone; another one may show them still."""
+        if media_ids:
+            await self._store.detach(media_ids, conversation_id)
+
+    async def _attach(
+        self, media_ids: Sequence[MediaId], conversation_id: ConversationId, actor: Actor
+    ) -> Sequence[MediaId]:
         await self._conversations.seen(conversation_id, actor)
         seen = []
         for media_id in media_ids:
@@ -151,19 +172,30 @@ class MediaFiles:
                 seen.append(media_id)
         if seen:
             await self._store.attach(seen, conversation_id)
+        return seen
 
     async def _is_visible(self, file: MediaFile, actor: Actor) -> bool:
         if file.application_id != actor.application_id:
             return False
         if _owns(actor, file):
             return True
-        for conversation_id in await self._store.conversations(file.id):
+        for conversation_id in await self._shown_in(file, actor):
             try:
                 await self._conversations.seen(conversation_id, actor)
             except ConversationNotFound:
                 continue
             return True
         return False
+
+    async def _shown_in(self, file: MediaFile, actor: Actor) -> Sequence[ConversationId]:
+        """Where the file is shown: where the actor has joined, else as far as it is looked at."""
+        shown = await self._store.conversations(file.id)
+        if actor.user_id is not None:
+            joined = await self._directory.joined(actor.user_id)
+            own = {name for name, _ in joined.members}.intersection(shown)
+            if own:
+                return list(own)
+        return shown[:LOOKED_AT_MAX]
 
     def _type(self, given: Given) -> str:
         if len(given.content) > self._upload_limit:
@@ -187,7 +219,10 @@ class MediaFiles:
             raise ValidationFailed.of("file", reason) from None
         # COMPAT: a published driver uploads a JPEG of four octets and expects a thumbnail: what
         # cannot be decoded stands for itself in every size.
-        return found or [Picture(content, content_type) for _ in sizes]
+        # As does what comes out larger than a file may be.
+        given = Picture(content, content_type)
+        made = found or [given for _ in sizes]
+        return [each if len(each.content) <= self._upload_limit else given for each in made]
 
     async def _add(
         self, given: Given, actor: Actor, pictures: Sequence[Picture]

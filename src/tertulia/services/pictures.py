@@ -15,10 +15,14 @@ from tertulia.model.errors import TertuliaError
 
 PIXELS_MAX = 50_000_000
 """Of width times height, looked at before anything is decoded."""
+SCANS_MAX = 100
+"""Of a JPEG. Each goes over all pixels however short it is: of a few hundred kilobytes decoding
+would take half a minute. Encoders make about ten."""
 _FORMATS = {
     "image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP",
 }  # fmt: skip
 _MADE = {"JPEG": "image/jpeg", "WEBP": "image/webp"}
+_SCAN = b"\xff\xda"
 _PLAIN = ("L", "LA", "RGB", "RGBA")
 _BROKEN = (
     OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, AttributeError,
@@ -48,6 +52,8 @@ def reduced(
         TooManyPixels: and nothing was decoded.
     """
     kind = _FORMATS[content_type]
+    if kind == "JPEG" and content.count(_SCAN) > SCANS_MAX:
+        return None
     try:
         with Image.open(BytesIO(content), formats=[kind]) as image:
             if image.width * image.height > PIXELS_MAX:

@@ -80,7 +80,7 @@ class Search:
         if actor.user_id is None:
             return None
         joined = await self._directory.joined(actor.user_id)
-        return tuple(dict.fromkeys(name for name, _ in joined))
+        return tuple(dict.fromkeys(name for name, _ in joined.members))
 
     async def _messages(self, texts: Sequence[FoundText]) -> list[FoundMessage]:
         """Those that are still there: the index is a moment behind."""

@@ -17,7 +17,7 @@ from tertulia.model.state import Application, ConversationState, Member, Profile
 from tertulia.ports import Conflict, NameTaken
 from tertulia.store.entry import Entry
 from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key
-from tertulia.store.ledger import CLOSED, Ledger, Stream
+from tertulia.store.heads import CLOSED, Heads, Stream
 from tertulia.store.queries import SQL
 from tertulia.store.rows import blank_record, encode, records
 
@@ -56,8 +56,8 @@ class Rows:
 
 
 class Batch:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, heads: Heads) -> None:
+        self._heads = heads
         self._names = Names()
         self._blank: set[tuple[int, EventId]] = set()
         self._blanks: list[tuple[int, EventId, int]] = []
@@ -70,17 +70,17 @@ class Batch:
 
     def look_up(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         """Fetch what deciding on the entries will need."""
-        ledger = self._ledger
-        ledger.learn(connection, {name for entry in entries for name in entry.conversations})
+        heads = self._heads
+        heads.learn(connection, {name for entry in entries for name in entry.conversations})
         claims = [claim for entry in entries for claim in entry.claims]
         if claims:
             self._look_up_names(connection, "conversation_names", Profile, claims)
             self._look_up_names(connection, "user_names", User, claims)
         targets = [
-            (ledger.streams[entry.conversation_id].number, blank.event_id)
+            (heads.streams[entry.conversation_id].number, blank.event_id)
             for entry in entries
             for blank in entry.blanks
-            if entry.conversation_id in ledger.streams
+            if entry.conversation_id in heads.streams
         ]
         if targets:
             (text,) = connection.execute(SQL["blanks"], (encode(targets).decode(),)).fetchone()
@@ -97,7 +97,7 @@ class Batch:
 
     def add(self, entry: Entry) -> Outcome:
         """Accept the entry, or say why not."""
-        streams = self._ledger.streams
+        streams = self._heads.streams
         for name in entry.conversations:
             if name not in streams and name not in entry.born:
                 return Conflict(f"there is no conversation {name}")
@@ -123,26 +123,26 @@ class Batch:
         )
 
     def _accept(self, entry: Entry) -> Position:
-        ledger = self._ledger
-        application = ledger.applications.get(entry.application_id)
+        heads = self._heads
+        application = heads.applications.get(entry.application_id)
         if application is None:
-            application = ledger.add_application(entry.application_id)
+            application = heads.add_application(entry.application_id)
             self._applications.add(None, application, entry.application_id, 0)
         for name in entry.born:
-            if name not in ledger.streams:
-                ledger.add_conversation(name)
+            if name not in heads.streams:
+                heads.add_conversation(name)
         for event, record in zip(entry.events, entry.records, strict=True):
-            ledger.position += 1
+            heads.position += 1
             number = None
             if event.conversation_id is not None:
-                stream = ledger.streams[event.conversation_id]
+                stream = heads.streams[event.conversation_id]
                 number = stream.number
                 if event.id is not None:
                     stream.head = event.id
-            self._log.add(record, ledger.position, application, number, event.id, event.type)
+            self._log.add(record, heads.position, application, number, event.id, event.type)
         for row, blob in entry.rows:
             self._change(entry.conversation_id, application, row, blob)
-        return Position(ledger.position)
+        return Position(heads.position)
 
     def _change(
         self, where: ConversationId | None, application: int, row: Row, blob: bytes | None
@@ -151,7 +151,7 @@ class Batch:
             case Profile():
                 number = self._number(row.id)
                 if row.state is ConversationState.DELETED:
-                    self._ledger.streams[row.id].head = CLOSED
+                    self._heads.streams[row.id].head = CLOSED
                 self._conversations.add(
                     blob, number, row.id, application, row.name, row.state,
                     place(row.created_at, number), sort_key(row), row.expires_at,
@@ -176,7 +176,7 @@ class Batch:
     def _number(self, conversation_id: ConversationId | None) -> int:
         # append_entry has refused receipts and blanks that are of no conversation.
         assert conversation_id is not None
-        return self._ledger.streams[conversation_id].number
+        return self._heads.streams[conversation_id].number
 
     @property
     def is_log_only(self) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from tertulia.model.errors import Unavailable
-from tertulia.model.ids import ConversationId, MediaId
+from tertulia.model.ids import ApplicationId, ConversationId, MediaId
 from tertulia.model.media import MediaFile
 from tertulia.ports import QuotaReached, Stored
 from tertulia.store.migrations import Migration, migrate
@@ -29,7 +29,11 @@ from tertulia.store.reader import Reader
 
 Connect = Callable[..., sqlite3.Connection]
 
-MIGRATIONS = (Migration(1, read_sql("media.sql")),)
+MIGRATIONS = (
+    Migration(1, read_sql("media.sql")),
+    # how many events of the conversation show the file
+    Migration(2, "ALTER TABLE attached ADD COLUMN times INTEGER NOT NULL DEFAULT 1;"),
+)
 """Append only."""
 _SETTINGS = """
 PRAGMA journal_mode = WAL;
@@ -46,8 +50,13 @@ DO UPDATE SET taken = taken + excluded.taken RETURNING taken"""
 _INSERT = "INSERT INTO media VALUES (?, ?, ?, ?, ?, FALSE)"
 _READY = "UPDATE media SET is_ready = TRUE WHERE upload = ?"
 _ATTACH = """
-INSERT OR IGNORE INTO attached SELECT id, :conversation FROM media
-WHERE is_ready AND id IN (SELECT value FROM json_each(:ids))"""
+INSERT INTO attached (media, conversation) SELECT id, :conversation FROM media
+WHERE is_ready AND id IN (SELECT value FROM json_each(:ids))
+ON CONFLICT (media, conversation) DO UPDATE SET times = times + 1"""
+_THESE = "conversation = :conversation AND media IN (SELECT value FROM json_each(:ids))"
+_DETACH = f"UPDATE attached SET times = times - 1 WHERE {_THESE}"
+_DROP = f"DELETE FROM attached WHERE {_THESE} AND times < 1"
+_OF_APPLICATION = "SELECT id FROM media WHERE application = ?"
 _WHOLE = "SELECT id FROM media WHERE upload = (SELECT upload FROM media WHERE id = ?)"
 _UNREADY = "SELECT id, application, size FROM media WHERE NOT is_ready"
 _GIVE_ROOM = "UPDATE room SET taken = taken - ? WHERE application = ?"
@@ -91,19 +100,27 @@ class FileMediaStore:
     async def find(self, media_id: MediaId) -> MediaFile | None:
         return await self._reader.read(_FIND, _file, {"id": media_id})
 
-    async def content(self, media_id: MediaId) -> bytes | None:
+    async def content(
+        self, media_id: MediaId, first: int = 0, size: int | None = None
+    ) -> bytes | None:
         if await self.find(media_id) is None:
             return None
-        return await asyncio.to_thread(_read, self._path(media_id))
+        return await asyncio.to_thread(_read, self._path(media_id), first, size)
 
     async def attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
-        await self._run(partial(self._attach, media_ids, conversation_id))
+        await self._run(partial(self._attach, media_ids, conversation_id, (_ATTACH,)))
+
+    async def detach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        await self._run(partial(self._attach, media_ids, conversation_id, (_DETACH, _DROP)))
 
     async def conversations(self, media_id: MediaId) -> list[ConversationId]:
         return await self._reader.read(_CONVERSATIONS, _ids, {"id": media_id})
 
     async def delete(self, media_id: MediaId) -> None:
-        await self._run(partial(self._delete, media_id))
+        await self._run(partial(self._delete, _WHOLE, media_id))
+
+    async def delete_application(self, application_id: ApplicationId) -> None:
+        await self._run(partial(self._delete, _OF_APPLICATION, application_id))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._thread.shutdown)
@@ -114,7 +131,8 @@ class FileMediaStore:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, change)
         except (OSError, sqlite3.Error) as error:
-            _log.error("action=media_failed error=%s", error)
+            told = {"action": "media_failed", "error": str(error)}
+            _log.error("media files cannot be stored", extra=told)
             raise Unavailable("media files cannot be stored") from error
 
     # What runs in the thread.
@@ -147,14 +165,17 @@ class FileMediaStore:
                 for file in files
             ])  # fmt: skip
 
-    def _attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+    def _attach(
+        self, media_ids: Sequence[MediaId], conversation_id: ConversationId, how: Sequence[str]
+    ) -> None:
         ids = msgspec.json.encode(media_ids).decode()
         with self._transaction() as run:
-            run.execute(_ATTACH, {"ids": ids, "conversation": conversation_id})
+            for statement in how:
+                run.execute(statement, {"ids": ids, "conversation": conversation_id})
 
-    def _delete(self, media_id: MediaId) -> None:
+    def _delete(self, which: str, of: str) -> None:
         with self._transaction() as run:
-            gone = run.execute(_WHOLE, (media_id,)).fetchall()
+            gone = run.execute(which, (of,)).fetchall()
             run.executemany("UPDATE media SET is_ready = FALSE WHERE id = ?", gone)
             run.executemany("DELETE FROM attached WHERE media = ?", gone)
         if gone:
@@ -165,7 +186,8 @@ class FileMediaStore:
         try:
             self._sweep()
         except (OSError, sqlite3.Error) as error:
-            _log.warning("action=media_not_swept error=%s", error)
+            told = {"action": "media_not_swept", "error": str(error)}
+            _log.warning("what is left of deleted media files stays for now", extra=told)
 
     def _sweep(self) -> None:
         """Take away the files whose rows are not ready, then the rows, and give back the room."""
@@ -246,10 +268,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path, first: int, size: int | None) -> bytes | None:
     """None: it has been deleted meanwhile."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(first)
+            return file.read(size)
     except OSError as error:
         if error.errno == errno.ENOENT:
             return None

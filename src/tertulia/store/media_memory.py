@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, ConversationId, MediaId
@@ -16,7 +16,7 @@ class MemoryMediaStore:
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
         self._stored: dict[MediaId, Stored] = {}
-        self._attached: dict[MediaId, set[ConversationId]] = {}
+        self._attached: dict[MediaId, Counter[ConversationId]] = {}
         self._taken: Counter[ApplicationId] = Counter()
         self._is_failing = False
 
@@ -41,14 +41,21 @@ class MemoryMediaStore:
         found = self._stored.get(media_id)
         return found.file if found else None
 
-    async def content(self, media_id: MediaId) -> bytes | None:
+    async def content(
+        self, media_id: MediaId, first: int = 0, size: int | None = None
+    ) -> bytes | None:
         found = self._stored.get(media_id)
-        return found.content if found else None
+        return found.content[first:][:size] if found else None
 
     async def attach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
         self._check()
         for media_id in self._stored.keys() & media_ids:
-            self._attached.setdefault(media_id, set()).add(conversation_id)
+            self._attached.setdefault(media_id, Counter())[conversation_id] += 1
+
+    async def detach(self, media_ids: Sequence[MediaId], conversation_id: ConversationId) -> None:
+        self._check()
+        for media_id in self._attached.keys() & media_ids:
+            self._attached[media_id] -= Counter([conversation_id])
 
     async def conversations(self, media_id: MediaId) -> list[ConversationId]:
         return sorted(self._attached.get(media_id, ()))
@@ -56,13 +63,18 @@ class MemoryMediaStore:
     async def delete(self, media_id: MediaId) -> None:
         self._check()
         found = self._stored.get(media_id)
-        if found is None:
-            return
-        for other in [each.file for each in self._stored.values()]:
-            if other.upload == found.file.upload:
-                del self._stored[other.id]
-                self._attached.pop(other.id, None)
-                self._taken[other.application_id] -= other.size
+        if found is not None:
+            self._remove(lambda file: file.upload == found.file.upload)
+
+    async def delete_application(self, application_id: ApplicationId) -> None:
+        self._check()
+        self._remove(lambda file: file.application_id == application_id)
+
+    def _remove(self, is_gone: Callable[[MediaFile], bool]) -> None:
+        for file in [each.file for each in self._stored.values() if is_gone(each.file)]:
+            del self._stored[file.id]
+            self._attached.pop(file.id, None)
+            self._taken[file.application_id] -= file.size
 
     def _check(self) -> None:
         if self._is_failing:

@@ -22,6 +22,7 @@ from tertulia.ports import (
     Append,
     ConversationFilter,
     EventQuery,
+    Joined,
     Listed,
     ListedConversation,
     ListedMember,
@@ -83,9 +84,12 @@ class MemoryLog:
     async def follow_user(
         self, after: Position, user_id: UserId, *, limit: int = 500
     ) -> list[Event]:
-        members = self._tables.members
+        tables = self._tables
         rooms = {
-            name for name in members for _, m in members[name].values() if m.user_id == user_id
+            name
+            for name, members in tables.members.items()
+            if any(member.user_id == user_id for _, member in members.values())
+            and not tables.is_deleted(name)
         }
         behind = self._tables.log[max(after, 0) :]
         return [event for event in behind if event.id and event.conversation_id in rooms][:limit]
@@ -189,15 +193,16 @@ class MemoryDirectory:
             if member.user_id in users
         ]
 
-    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+    async def joined(self, user_id: UserId) -> Joined:
         tables = self._tables
-        return [
+        members = [
             (name, member.id)
             for name, members in tables.members.items()
             for _, member in members.values()
             if member.user_id == user_id and member.state is MemberState.JOINED
-            and tables.conversations[name][1].state is not ConversationState.DELETED
+            and not tables.is_deleted(name)
         ]  # fmt: skip
+        return Joined(Position(len(tables.log)), members)
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return [name for due, name in self._expiries() if due <= now][:limit]

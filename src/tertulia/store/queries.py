@@ -1,4 +1,4 @@
-"""The SQL of this room by name: queries.sql, with its fragments spliced in."""
+"""The SQL of this folder by name: queries.sql, with its fragments spliced in."""
 
 import re
 from importlib.resources import files

@@ -50,7 +50,10 @@ ORDER BY l.position LIMIT :limit
 SELECT {event}
 WHERE l.position IN (
     SELECT n.position
-    FROM (SELECT DISTINCT conversation FROM members WHERE user_id = :user) AS m
+    FROM (
+        SELECT DISTINCT w.conversation FROM members AS w
+        CROSS JOIN conversations AS c ON c.number = w.conversation
+        WHERE w.user_id = :user AND c.state <> 'DELETED') AS m
     CROSS JOIN log AS n ON n.stream = m.conversation AND n.id > ifnull((
         SELECT o.id FROM log AS o
         WHERE o.stream = m.conversation AND o.id IS NOT NULL AND o.position <= :after
@@ -145,8 +148,9 @@ SELECT {member} AND m.id = :member
 SELECT {member} AND m.number > :low AND m.number < :high
 ORDER BY m.number {direction} LIMIT :limit
 
--- page: joined
-SELECT json_array(c.id, m.id) AS line
+-- name: joined
+SELECT '[' || ifnull((SELECT max(position) FROM log), 0) || ',['
+    || ifnull(group_concat(json_array(c.id, m.id)), '') || ']]'
 FROM members AS m CROSS JOIN conversations AS c ON c.number = m.conversation
 WHERE m.user_id = :user AND m.state = 'JOINED' AND c.state <> 'DELETED'
 
@@ -184,7 +188,7 @@ ORDER BY created_at, number
 
 -- ---------------------------------------------------------------- what the writer looks up
 
--- name: ledger
+-- name: heads
 SELECT '[' || (SELECT ifnull(max(position), 0) FROM log)
     || ',' || (SELECT ifnull(max(number), 0) FROM conversations)
     || ',' || (SELECT json_group_object(id, number) FROM applications) || ']'

@@ -11,7 +11,7 @@ from tertulia.model.event import Event, State
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.state import Application, Conversation, Member, Profile, User
-from tertulia.ports import ListedConversation, ListedMember, ListedUser
+from tertulia.ports import Joined, ListedConversation, ListedMember, ListedUser
 
 BLANK_BODY = b"{}"
 
@@ -151,7 +151,7 @@ profiles = msgspec.json.Decoder(list[ProfileRow])
 members = msgspec.json.Decoder(list[MemberRow])
 users = msgspec.json.Decoder(list[UserRow])
 applications = msgspec.json.Decoder(list[Application])
-joined = msgspec.json.Decoder(list[tuple[ConversationId, MemberId]])
+joined = msgspec.json.Decoder(Joined)
 conversation_ids = msgspec.json.Decoder(list[ConversationId])
 instant = msgspec.json.Decoder(Instant | None)
 position = msgspec.json.Decoder(Position)

@@ -1,8 +1,8 @@
 """The search index in a SQLite file of its own, by FTS5.
 
-It holds nothing that is not in the log, so it is synced lazily and a file that cannot be read is
-made anew. Writes have a thread and a statement a table, as the log's have; searches have threads
-of their own, since a broad one takes long.
+It holds nothing that is not in the log, so it is synced lazily, and a file that cannot be read or
+proves to be damaged is made anew. Writes have a thread and a statement a table, as the log's have;
+searches have threads of their own, since a broad one takes long.
 """
 
 import asyncio
@@ -65,6 +65,7 @@ SELECT json_group_array(json_array(position, conversation, event, snippet)) FROM
 _NUMBERS = """
 SELECT json_group_array(number) FROM names WHERE id IN (SELECT value FROM json_each(?))"""
 _HIGHEST = 2**63 - 1
+_DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = read_sql("search.sql")
 _EMPTY = "".join(f"DROP TABLE {table};" for table in ("words", "texts", "names", "progress"))
@@ -84,7 +85,7 @@ T = TypeVar("T")
 
 
 class SqliteSearch:
-    """SearchIndex. A damaged file may be removed while nothing runs: it is made again."""
+    """SearchIndex."""
 
     def __init__(self, path: Path, *, connect: Connect = sqlite3.connect) -> None:
         """`connect` is for tests in which the disk fails."""
@@ -92,13 +93,16 @@ class SqliteSearch:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="search-writer")
-        self._searchers = ThreadPoolExecutor(2, thread_name_prefix="search")
+        self._searchers = _search_threads()
         self._local = local()
         self._opened: list[sqlite3.Connection] = []
+        self._is_damaged = False
         self._searches = 0
         self._is_able = has_fts5()
 
     async def begin(self, epoch: str, head: Position) -> Position:
+        if self._is_damaged:
+            await self._discard()
         return await self._run(self._writer, partial(self._begin, epoch, head))
 
     async def write(self, changes: TextChanges, upto: Position) -> None:
@@ -121,10 +125,31 @@ class SqliteSearch:
         for connection in self._opened:
             connection.close()
 
+    async def _discard(self) -> None:
+        """Remove the file, once nobody is in it."""
+        self._connection = None
+        await asyncio.to_thread(self._searchers.shutdown)
+        self._searchers = _search_threads()
+        await self._run(self._writer, self._remove)
+        self._is_damaged = False
+
     async def _run(self, threads: Executor, work: Callable[[], T]) -> T:
         if not self._is_able:
             raise SearchMissing()
-        return await asyncio.get_running_loop().run_in_executor(threads, _guarded, work)
+        return await asyncio.get_running_loop().run_in_executor(threads, self._guarded, work)
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        """Errors of SQLite as those of the port."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code == sqlite3.SQLITE_INTERRUPT:
+                raise SearchTooBroad() from None
+            self._is_damaged |= code & 0xFF in _DAMAGES
+            told = {"action": "search_failed", "error": str(error)}
+            _log.error("the search index failed", extra=told)
+            raise Unavailable("the search index failed") from error
 
     def _open(self, mode: str) -> sqlite3.Connection:
         connection = self._connect(
@@ -165,8 +190,8 @@ class SqliteSearch:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _write(self, changes: TextChanges, upto: Position) -> None:
-        if self._connection is None:
-            raise Unavailable("not open yet")
+        if self._connection is None or self._is_damaged:
+            raise Unavailable("not open yet, or to be made anew")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             _apply(self._connection, changes)
@@ -196,6 +221,10 @@ class SqliteSearch:
             FoundText(position, conversation_id, event_id, snippet_of(marked))
             for position, conversation_id, event_id, marked in _ROWS.decode(rows)
         ]
+
+
+def _search_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="search")
 
 
 def has_fts5() -> bool:
@@ -254,15 +283,3 @@ def _words(terms: Sequence[Term]) -> str:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _guarded(work: Callable[[], T]) -> T:
-    """Errors of SQLite as those of the port."""
-    try:
-        return work()
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise SearchTooBroad() from None
-        told = {"action": "search_failed", "error": str(error)}
-        _log.error("the search index failed", extra=told)
-        raise Unavailable("the search index failed") from error

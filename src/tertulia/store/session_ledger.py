@@ -66,15 +66,14 @@ class FileSessionLedger:
                 os.ftruncate(self._file, 0)
                 os.pwrite(self._file, heading, 0)
             slots = max(os.fstat(self._file).st_size // SLOT, 1 + _FIRST_SLOTS)
-            self._map(slots)
+            self._slots = self._map(slots)
         except OSError as error:
             raise Unavailable(f"cannot open the sessions in {path}: {error}") from error
-        self._entries = list(self._read())
-        taken = {entry.place for entry in self._entries}
+        taken = {entry.place for entry in self._read()}
         self._free = [place for place in range(slots - 1, 0, -1) if place not in taken]
 
     def load(self) -> list[LedgerEntry]:
-        return list(self._entries)
+        return self._read()
 
     def open(self, record: SessionRecord, acknowledged: Position) -> int:
         encoded = _encode(record)
@@ -102,19 +101,19 @@ class FileSessionLedger:
         self._slots.close()
         os.close(self._file)
 
-    def _map(self, slots: int) -> None:
+    def _map(self, slots: int) -> mmap.mmap:
         # allocated, not sparse: writing to a mapping that the disk has no room for kills
         os.posix_fallocate(self._file, 0, slots * SLOT)
-        self._slots = mmap.mmap(self._file, slots * SLOT)
+        return mmap.mmap(self._file, slots * SLOT)
 
     def _grow(self) -> None:
         slots = len(self._slots) // SLOT
         try:
-            self._slots.close()
-            self._map(2 * slots)
+            larger = self._map(2 * slots)
         except OSError as error:
-            self._map(slots)
             raise Unavailable("there is no room for another session") from error
+        self._slots.close()
+        self._slots = larger
         self._free.extend(range(2 * slots - 1, slots - 1, -1))
 
     def _read(self) -> list[LedgerEntry]:

@@ -8,6 +8,7 @@ from tertulia.model.instant import Instant
 from tertulia.model.state import Application, Conversation, User
 from tertulia.ports import (
     ConversationFilter,
+    Joined,
     ListedConversation,
     ListedMember,
     ListedUser,
@@ -76,7 +77,7 @@ class SqliteDirectory:
         )
         return _ordered([row.listed() for row in found], scan)
 
-    async def joined(self, user_id: UserId) -> list[tuple[ConversationId, MemberId]]:
+    async def joined(self, user_id: UserId) -> Joined:
         return await self._reader.read(SQL["joined"], rows.joined, {"user": user_id})
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:

@@ -34,6 +34,10 @@ class Tables:
         stream = self.streams.get(conversation_id, [])
         return self.log[stream[number - 1] - 1] if 1 <= number <= len(stream) else None
 
+    def is_deleted(self, name: ConversationId) -> bool:
+        _, profile = self.conversations.get(name, (0, None))
+        return profile is not None and profile.state is ConversationState.DELETED
+
     def append(self, append: Append) -> Position:
         """Store, or raise Conflict, NameTaken or Unavailable."""
         check_append(append)
@@ -79,8 +83,7 @@ class Tables:
             if name not in self.streams:
                 raise Conflict(f"there is no conversation {name}")
         if append.conversation_id is not None:
-            _, profile = self.conversations.get(append.conversation_id, (0, None))
-            if profile is not None and profile.state is ConversationState.DELETED:
+            if self.is_deleted(append.conversation_id):
                 raise Conflict(f"{append.conversation_id} is closed")
             head = len(self.streams.get(append.conversation_id, ()))
             if head != append.expected:

@@ -17,10 +17,10 @@ from tertulia.model.errors import TertuliaError, Unavailable
 from tertulia.model.ids import Position
 from tertulia.store.batch import Batch, Outcome
 from tertulia.store.entry import Entry
-from tertulia.store.ledger import Ledger
+from tertulia.store.heads import Heads
 from tertulia.store.tail import Tail
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 BATCH_ENTRIES = 1024
 BATCH_BYTES = 8 * 1024 * 1024
@@ -44,7 +44,7 @@ class Writer:
         self._waiting = 0
         self._closing = False
         self._queue: SimpleQueue[Entry | None] = SimpleQueue()
-        self._ledger: Ledger | None = None
+        self._heads: Heads | None = None
         self._wakes: list[Callable[[], None]] = []
         # A daemon: a program that forgets to close can end, and what it was told is durable is.
         self._thread = Thread(target=self._run, name="store-writer", daemon=True)
@@ -97,7 +97,8 @@ class Writer:
         try:
             return self._transact(batch)
         except sqlite3.OperationalError as error:
-            log.error("action=store_failed writes=%d error=%s", len(batch), error)
+            told = {"action": "store_failed", "writes": len(batch), "error": str(error)}
+            _log.error("the store cannot write", extra=told)
             self._roll_back()
         # A supervisor: a bug met in one entry must not end the thread that all writes need, nor
         # take its neighbours along, so they are tried again one by one.
@@ -105,18 +106,18 @@ class Writer:
             self._roll_back()
             if len(batch) > 1:
                 return [self._write([entry])[0] for entry in batch]
-            log.exception("action=store_broken")
+            _log.exception("a write met a bug", extra={"action": "store_broken"})
         return [Unavailable("the store cannot write")] * len(batch)
 
     def _roll_back(self) -> None:
-        self._ledger = None
+        self._heads = None
         if self._connection.in_transaction:
             self._connection.rollback()
 
     def _transact(self, entries: Sequence[Entry]) -> list[Outcome]:
         connection = self._connection
-        ledger = self._ledger = self._ledger or Ledger(connection)
-        batch = Batch(ledger)
+        heads = self._heads = self._heads or Heads(connection)
+        batch = Batch(heads)
         batch.look_up(connection, entries)
         outcomes = [batch.add(entry) for entry in entries]
         if batch.is_log_only:

@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tertulia.app.compose import Hub, Outside, Store
+from tertulia.app.compose import Hub
+from tertulia.app.outside import Outside, Store
 from tertulia.devkit import RsaSmith
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId, ConversationId, MemberId, SessionId, UserId
 from tertulia.model.instant import Instant
 from tertulia.model.state import Application
-from tertulia.protocols.http1 import Request, Response
+from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.settings import Settings
 from tertulia.store.media_memory import MemoryMediaStore
@@ -177,9 +178,11 @@ class World:
         token: str | None = None, headers: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """Send a request through the whole pipeline, as the application or as a user."""
-        return Answer(
-            await self.respond(method, target, body, user=user, token=token, headers=headers)
-        )
+        response = await self.respond(method, target, body, user=user, token=token, headers=headers)
+        if isinstance(response, Streamed) and response.length is not None:
+            whole = b"".join([piece async for piece in response.pieces])
+            response = replace(response, body=whole)
+        return Answer(response)
 
     async def respond(
         self, method: str, target: str, body: Any = None, *, user: str | None = None,

@@ -43,6 +43,11 @@ def no_upgrade(request: Request) -> tuple[bytes, asyncio.Protocol]:
     raise HttpError(404, "There is no websocket at this address.")
 
 
+LARGE_AT_ONCE = 16
+"""Bodies of the largest size that fit into memory together, with more octets 503. It bounds what is
+longer than an ordinary body; of those, a connection has one."""
+
+
 class Timeouts(Struct, frozen=True):
     """Seconds, to the second or so of the sweep."""
 
@@ -53,7 +58,7 @@ class Timeouts(Struct, frozen=True):
     idle: float = 75.0
     """Between requests; then the connection is closed without a word."""
     write: float = 30.0
-    """That a peer may take nothing of what is to be written; then the connection is cut."""
+    """That a peer may take less than `pace` octets of what is to be written; then it is cut."""
     linger: float = 2.0
     """Listening to a refused peer, so that the refusal is not lost to a reset (RFC 9112 9.6)."""
 
@@ -81,6 +86,9 @@ class Front:
         self.pipeline = pipeline
         self.now = now
         self.instance = instance
+        self.large = 0
+        """Octets of large bodies in memory."""
+        self.large_max = LARGE_AT_ONCE * max(limits.larger.values(), default=0)
         self.connections: set[Connection] = set()
         self.responses = [0, 0, 0, 0, 0, 0]
         """How many, by the first digit of their status."""
@@ -109,12 +117,17 @@ class Connection(asyncio.Protocol):
         self._flow: Flow | None = None
         """The streamed answer under way."""
         self._error: HttpError | None = None
+        self._answering: Request | None = None
+        self._large = 0
+        """Octets of large bodies that are in memory because of this connection."""
         self._is_busy = self._is_paused = self._has_eof = self._is_lost = False
         self._is_handed_over = False
         self._began_at = 0.0
         """When the request that is coming in began."""
         self._idle_since = front.now()
         self._stuck_since: float | None = None
+        self._unsent = 0
+        """Octets that the transport held when it was full, or when the peer last took some."""
         self._ending_since: float | None = None
 
     @property
@@ -136,6 +149,8 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """End what has lasted too long."""
         timeouts = self._front.timeouts
+        if self._unsent > timeouts.pace and not self._is_lost:
+            self._see_progress(now)
         if self._ending_since is not None:
             patience = timeouts.linger if self._error else timeouts.write
             if now - self._ending_since >= patience:
@@ -152,6 +167,14 @@ class Connection(asyncio.Protocol):
                 self.wake()
         elif now - self._idle_since >= timeouts.idle:
             self._close()
+
+    def _see_progress(self, now: float) -> None:
+        """A long answer may take long, as long as it is taken."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent <= self._unsent - self._front.timeouts.pace:
+            self._unsent = unsent
+            self._stuck_since = self._stuck_since and now
+            self._ending_since = self._ending_since and now
 
     # What the transport calls.
 
@@ -181,6 +204,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._stuck_since = self._front.now()
+        self._unsent = self._transport.get_write_buffer_size()
         if self._flow is not None:
             self._flow.pause()
 
@@ -210,6 +234,7 @@ class Connection(asyncio.Protocol):
             while not self._is_lost:
                 await self._changed()
         finally:
+            self._front.large -= self._large
             self._front.connections.discard(self)
             if not self._is_handed_over:
                 self._transport.abort()
@@ -270,6 +295,7 @@ class Connection(asyncio.Protocol):
         """
         front = self._front
         self._is_busy = True
+        self._answering = request
         try:
             response = await front.handle(request, self._scheme)
             if isinstance(response, Streamed):
@@ -277,25 +303,28 @@ class Connection(asyncio.Protocol):
             return self._send(response, request)
         except Exception:  # The supervisor of requests: a bug ends its request, nothing else.
             instance = front.instance()
-            _log.exception(
-                "action=request_failed method=%s path=%s instance=%s",
-                request.method, request.path, instance,
-            )  # fmt: skip
+            told = {"action": "request_failed", "method": request.method, "path": request.path}
+            _log.exception("a request met a bug", extra={**told, "instance": instance})
             if self._flow is not None:  # the answer has begun: only its sudden end tells
                 self._transport.abort()
                 return False
             return self._send(internal_error(instance), request)
         finally:
             self._is_busy = False
+            self._answering = None
             self._flow = None
+            if self._large:
+                self._weigh()
 
     async def _stream(self, answer: Streamed, request: Request) -> bool:
         """Write an answer piece by piece, until its end or until nobody wants more of it.
 
-        A peer that has stopped sending counts as gone: a quiet stream would notice it late.
+        Where there is no end in sight, a peer that has stopped sending counts as gone: a quiet
+        stream would notice it late.
         """
         front = self._front
-        chunked = request.version != "1.0"
+        is_endless = answer.length is None
+        chunked = is_endless and request.version != "1.0"
         goes_on = request.keep_alive and self._goes_on()
         flow = Flow(answer, self._transport, chunked=chunked)
         try:
@@ -306,7 +335,9 @@ class Connection(asyncio.Protocol):
                 self._transport.write(start)
             if request.method != "HEAD":
                 flow.start(on_end=self.wake)
-                while not (flow.is_over or self._is_lost or self._has_eof or front.is_draining):
+                while not (flow.is_over or self._is_lost):
+                    if is_endless and (self._has_eof or front.is_draining):
+                        break
                     await self._changed()
         finally:
             await flow.close()
@@ -329,15 +360,30 @@ class Connection(asyncio.Protocol):
         return goes_on
 
     def _read(self, data: bytes) -> None:
-        parser = self._parser
+        front, parser = self._front, self._parser
         was_inside = parser.is_inside
-        requests = parser.feed(data, self._front.pipeline - len(self._queue))
+        requests = parser.feed(data, front.pipeline - len(self._queue))
         self._queue.extend(requests)
         if parser.is_inside and (requests or not was_inside):
-            self._began_at = self._front.now()
+            self._began_at = front.now()
         if parser.held and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
+        if front.limits.larger:
+            self._weigh()
+
+    def _weigh(self) -> None:
+        """Count the large bodies; of those that still come in, refuse what would be too much."""
+        front, parser = self._front, self._parser
+        ordinary = front.limits.body
+        requests = (*self._queue, self._answering) if self._answering else self._queue
+        large = sum(len(each.body) for each in requests if len(each.body) > ordinary)
+        if parser.received > ordinary:
+            large += parser.received
+        front.large += large - self._large
+        if large > self._large and parser.is_inside and front.large > front.large_max:
+            self._error = HttpError(503, "Too much is being uploaded at this time.")
+        self._large = large
 
     def _read_held(self) -> None:
         self._read(b"")

@@ -24,7 +24,9 @@ from tertulia.web.routing import Call
 PAGE_SIZE_MAX = 100
 CURSOR_MAX = 1024
 
-Key = tuple[str | int, ...]
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What stores can look up: a cursor may be made up."""
+Key = tuple[str | Number, ...]
 Item = TypeVar("Item", bound=Listed)
 
 

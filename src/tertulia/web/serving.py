@@ -1,16 +1,22 @@
 """Content on its way to a browser: whole, in part or not again, and never as a page of ours."""
 
 import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import quote
 
-from tertulia.model.errors import RangeNotSatisfiable
+from tertulia.model.errors import MediaNotFound, RangeNotSatisfiable, Unavailable
 from tertulia.model.media import MediaFile
-from tertulia.protocols.http1 import Request, Response
+from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.web.answers import CORS
 
 MAX_AGE = 3600
 """Seconds that a browser may show what it has. A file never changes; whether it may be seen does.
 """
+PIECE = 128 * 1024
+"""Octets of a file that are in memory for a peer, however slowly it takes them."""
+Read = Callable[[int, int], Awaitable[bytes]]
+"""So many octets of the content, from one on. Raises MediaNotFound or Unavailable."""
+
 _RANGE = re.compile(r"bytes=(\d{1,15})?-(\d{1,15})?")
 _SHOWN = ("image/", "audio/", "video/")
 _PLAYED = ("audio/", "video/")
@@ -33,18 +39,40 @@ def not_modified(file: MediaFile) -> Response:
     return Response(304, content_type="", headers=_headers(file))
 
 
-def served(file: MediaFile, content: bytes, request: Request) -> Response:
+async def served(file: MediaFile, read: Read, request: Request) -> Response:
     """The content, or the part of a sound or film that was asked for.
 
     Raises:
         RangeNotSatisfiable: the part lies behind the end.
+        MediaNotFound, Unavailable: it cannot be read.
     """
     part = _part(file, request)
-    if part is None:
-        return Response(200, content, file.content_type, _headers(file))
-    first, last = part
-    told = (("Content-Range", f"bytes {first}-{last}/{file.size}"), *_headers(file))
-    return Response(206, content[first : last + 1], file.content_type, told)
+    first, last = part or (0, file.size - 1)
+    length = last + 1 - first
+    begin = await read(first, min(PIECE, length))
+    status, headers = 200, _headers(file)
+    if part is not None:
+        status, headers = 206, (("Content-Range", f"bytes {first}-{last}/{file.size}"), *headers)
+    if len(begin) == length:
+        return Response(status, begin, file.content_type, headers)
+    pieces = _pieces(begin, read, first + len(begin), last + 1)
+    return Streamed(
+        status, content_type=file.content_type, headers=headers, pieces=pieces, length=length
+    )
+
+
+async def _pieces(begin: bytes, read: Read, at: int, end: int) -> AsyncGenerator[bytes, None]:
+    """Until the end, or until it can be read no longer."""
+    yield begin
+    while at < end:
+        try:
+            piece = await read(at, min(PIECE, end - at))
+        except (MediaNotFound, Unavailable):
+            return
+        if not piece:
+            return
+        yield piece
+        at += len(piece)
 
 
 def _part(file: MediaFile, request: Request) -> tuple[int, int] | None:

@@ -12,10 +12,13 @@ from tertulia.protocols.http1 import LAST_CHUNK, Streamed, encode_chunk
 
 
 class Flow:
-    """Writes the pieces of one answer: in chunks or, for HTTP/1.0, as they are."""
+    """Writes the pieces of one answer: in chunks or, with a length or for HTTP/1.0, as they are."""
 
     def __init__(self, answer: Streamed, transport: asyncio.Transport, *, chunked: bool) -> None:
         self._pieces = answer.pieces
+        self._length = answer.length
+        self._written = 0
+        """Octets of pieces."""
         self._transport = transport
         self._chunked = chunked
         self._has_room = asyncio.Event()
@@ -45,17 +48,21 @@ class Flow:
 
     def finish(self) -> None:
         """Say that this was all, after `close`. Raises what the pieces have raised."""
-        if self._task is not None:
-            if not self._task.cancelled():
-                self._task.result()
-            if self._chunked:
-                self._write(LAST_CHUNK)
+        if self._task is None:
+            return
+        if not self._task.cancelled():
+            self._task.result()
+        if self._chunked:
+            self._write(LAST_CHUNK)
+        elif self._length not in (None, self._written):
+            self._transport.abort()  # only its sudden end tells that this was not all
 
     async def _run(self) -> None:
         async with aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 if piece:
                     self._write(encode_chunk(piece) if self._chunked else piece)
+                    self._written += len(piece)
                 # a turn of the loop: for others, and for the transport to find itself full
                 await asyncio.sleep(0)
                 await self._has_room.wait()

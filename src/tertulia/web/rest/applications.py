@@ -1,7 +1,7 @@
 """Applications, version 2 of their API: Basic authentication by the account (wire-api 6.1)."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
@@ -21,10 +21,18 @@ class ApplicationQuery(Struct, frozen=True):
     page_size: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
+class SessionEnds(Protocol):
+    """What ends the live sessions whose tokens are worth nothing any more."""
+
+    def end_application(self, application_id: ApplicationId) -> None: ...
+    def expire_application(self, application_id: ApplicationId) -> None: ...
+
+
 class ApplicationsResource:
-    def __init__(self, applications: Applications, access: Access) -> None:
+    def __init__(self, applications: Applications, access: Access, sessions: SessionEnds) -> None:
         self._applications = applications
         self._access = access
+        self._sessions = sessions
 
     @route("GET", PATH, guard=Guard.ACCOUNT, query=ApplicationQuery,
            answers={200: shapes.ApplicationPage})  # fmt: skip
@@ -67,16 +75,20 @@ class ApplicationsResource:
     @route("PUT", ONE, guard=Guard.ACCOUNT, body=ApplicationDraft,
            answers={200: shapes.ApplicationResource})  # fmt: skip
     async def update_application(self, call: Call) -> Response:
-        """Update an application"""
+        """Update an application; with another key, its tokens end"""
+        before = await self._applications.get(_id(call))
         changed = await self._applications.update(_id(call), call.body)
         self._access.forget(changed.id)
+        if changed.public_key != before.public_key:
+            self._sessions.expire_application(changed.id)
         return answers.json(200, shapes.application(changed, call.base, None))
 
     @route("DELETE", ONE, guard=Guard.ACCOUNT, answers={204: None})
     async def delete_application(self, call: Call) -> Response:
-        """Delete an application: its tokens and webhooks end"""
+        """Delete an application: its tokens, sessions and webhooks end, and its media files go"""
         await self._applications.delete(_id(call))
         self._access.forget(_id(call))
+        self._sessions.end_application(_id(call))
         return answers.nothing()
 
 

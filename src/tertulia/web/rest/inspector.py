@@ -30,7 +30,8 @@ _TYPES = {
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE = frozenset({"same-origin", "none"})
 """Sec-Fetch-Site of the page itself, and of an address typed by a person."""
-_FORWARDED = ("forwarded", "x-forwarded-for", "via")
+_FORWARDED = re.compile(r"forwarded|via|x-forwarded-.*|x-real-ip")
+"""Header fields that only proxies add."""
 _AUTHORITY = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _POLICY = (
     "default-src 'self'; connect-src 'self'{sockets}; img-src 'self' data: blob:; "
@@ -86,7 +87,8 @@ def is_local(request: Request) -> bool:
     """Whether a program on this machine asks, on its own behalf.
 
     A page of another site does not: its name is not ours even if its address is (DNS rebinding),
-    and browsers say where a request comes from. What a proxy passes on may come from anywhere.
+    and browsers say where a request comes from. What a proxy passes on may come from anywhere; one
+    that adds no field to tell so may name us as the host, and speaks HTTP/1.0 by default.
     """
     headers = request.headers
     host = headers.get("host", "")
@@ -95,7 +97,8 @@ def is_local(request: Request) -> bool:
         and _host_name(host) in _LOCAL_NAMES
         and headers.get("origin") in (None, f"http://{host}", f"https://{host}")
         and headers.get("sec-fetch-site", "none") in _SAME_SITE
-        and not any(name in headers for name in _FORWARDED)
+        and request.version == "1.1"
+        and not any(map(_FORWARDED.fullmatch, headers))
     )
 
 

@@ -1,5 +1,6 @@
 """Upload and serving of media files (wire-clients 3.2 and 3.5)."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -97,7 +98,7 @@ class MediaResource:
         file = await self._found(call)
         if serving.is_known(file, call.request):
             return serving.not_modified(file)
-        return serving.served(file, await self._media.content(file), call.request)
+        return await serving.served(file, partial(self._media.content, file), call.request)
 
     @route("DELETE", ONE, answers={204: None})
     async def delete_media(self, call: Call) -> Response:

@@ -27,8 +27,10 @@ class SessionDesk(Protocol):
     def find(self, session_id: SessionId, application_id: ApplicationId) -> LiveSession: ...
     def end(self, session_id: SessionId, application_id: ApplicationId) -> None: ...
     def end_user(self, user_id: UserId) -> None: ...
+    def end_application(self, application_id: ApplicationId) -> None: ...
+    def expire_application(self, application_id: ApplicationId) -> None: ...
     def renew(
-        self, session_id: SessionId, application_id: ApplicationId, user_name: str | None,
+        self, session_id: SessionId, application_id: ApplicationId, user_id: UserId | None,
         expires_at: Instant,
     ) -> None: ...  # fmt: skip
 
@@ -64,10 +66,8 @@ class SessionResource:
     async def renew_session(self, call: Call) -> Response:
         """Go on with the token of this request"""
         session_id = self._own(call)
-        identity = call.identity
-        self._desk.renew(
-            session_id, identity.application.id, identity.user_name, identity.expires_at
-        )
+        actor = call.actor
+        self._desk.renew(session_id, actor.application_id, actor.user_id, call.identity.expires_at)
         return answers.json(200, Renewed(session_id))
 
     @route("POST", ONE + "/touch", editions=(Edition.V03,), answers={200: Renewed})

@@ -148,7 +148,7 @@ class WebhookResource:
     async def replay_webhooks(self, call: Call) -> Response:
         """Send stored events again: one, a range, or a conversation"""
         application_id = _application(call)
-        made = await self._desk.request_replay(application_id, _ranged(call.body))
+        made = await self._desk.request_replay(application_id, ranged(call.body))
         return answers.json(202, made)
 
     @route("GET", PATH + "/replay/{replay_id}", answers={200: ReplayResource})
@@ -188,7 +188,8 @@ def _application(call: Call) -> ApplicationId:
     return call.actor.application_id
 
 
-def _ranged(draft: ReplayDraft) -> ReplayDraft:
+def ranged(draft: ReplayDraft) -> ReplayDraft:
+    """What is asked for as a range or a conversation. Raises ValidationFailed: it names nothing."""
     if draft.position is not None:
         return ReplayDraft(first=draft.position, last=draft.position, target=draft.target)
     if draft.first is None and draft.last is None and not draft.conversation_id:

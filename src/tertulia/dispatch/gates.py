@@ -64,7 +64,7 @@ class Gate:
                 turn.set_result(None)
 
 
-class Room:
+class Gates:
     """The gates that a call passes, the narrowest first, so that who waits there holds nothing."""
 
     def __init__(self, settings: DispatchSettings) -> None:

@@ -17,7 +17,7 @@ from tests.dispatch.fakes import (
 )
 from tests.dispatch.virtual import run
 
-from tertulia.dispatch.room import SMALLEST, Gate, Room
+from tertulia.dispatch.gates import SMALLEST, Gate, Gates
 
 
 def test_a_gate_lets_in_so_many_in_the_order_of_coming() -> None:
@@ -76,13 +76,13 @@ def test_shares_shrink_and_grow() -> None:
 
 def test_a_place_is_given_back_whatever_happens() -> None:
     async def scenario() -> None:
-        room = Room(SETTINGS)
+        gates = Gates(SETTINGS)
         for _ in range(200):
             with pytest.raises(ZeroDivisionError):
-                async with room.place(APP, "http://h/"):
+                async with gates.place(APP, "http://h/"):
                     raise ZeroDivisionError
-        assert not room._endpoints
-        assert not room._applications
+        assert not gates._endpoints
+        assert not gates._applications
 
     run(scenario())
 

@@ -17,7 +17,7 @@ from tertulia.store.rows import encode
 STREAMS_MAX = 20_000
 """Conversations remembered: about 5 MB."""
 
-_LEDGER = msgspec.json.Decoder(tuple[int, int, dict[ApplicationId, int]])
+_HEADS = msgspec.json.Decoder(tuple[int, int, dict[ApplicationId, int]])
 _STREAMS = msgspec.json.Decoder(list[tuple[ConversationId, int, int]])
 
 
@@ -30,10 +30,10 @@ class Stream(Struct):
     """The newest event's number; CLOSED, which no append expects, once it is deleted."""
 
 
-class Ledger:
+class Heads:
     def __init__(self, connection: sqlite3.Connection) -> None:
-        (text,) = connection.execute(SQL["ledger"]).fetchone()
-        self.position, self._conversation, self.applications = _LEDGER.decode(text)
+        (text,) = connection.execute(SQL["heads"]).fetchone()
+        self.position, self._conversation, self.applications = _HEADS.decode(text)
         self.streams: dict[ConversationId, Stream] = {}
 
     def learn(self, connection: sqlite3.Connection, wanted: Iterable[ConversationId]) -> None:

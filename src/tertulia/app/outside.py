@@ -1,0 +1,44 @@
+"""What a hub needs from the world."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from tertulia.ports import (
+    Announcer,
+    Clock,
+    Directory,
+    EventLog,
+    Ids,
+    MediaStore,
+    SearchIndex,
+    SessionLedger,
+)
+from tertulia.services.applications import KeySmith
+from tertulia.web.rest.inspector import DevelopmentKeys
+from tertulia.web.rest.system import Health
+from tertulia.web.rest.webhooks import WebhookDesk
+
+
+class Store(EventLog, Directory, Protocol):
+    """One adapter serves both ports: its rows change with its log."""
+
+
+class Outside(Struct, frozen=True, kw_only=True):
+    """The ports, and what the process knows of itself."""
+
+    store: Store
+    media: MediaStore
+    search: SearchIndex
+    ledger: SessionLedger
+    announcer: Announcer
+    clock: Clock
+    monotonic: Callable[[], float]
+    """Seconds."""
+    ids: Ids
+    smith: KeySmith
+    desk: WebhookDesk
+    health: Health
+    development: DevelopmentKeys | None = None
+    """In development mode: what the inspector opens with."""

@@ -1,0 +1,79 @@
+"""Every REST resource of a hub, with the services that it speaks for."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from tertulia.app.outside import Outside
+from tertulia.app.services import Services
+from tertulia.dispatch.envelope import envelope
+from tertulia.settings import Settings
+from tertulia.web.access import Access
+from tertulia.web.rest.applications import ApplicationsResource
+from tertulia.web.rest.conversations import ConversationResource
+from tertulia.web.rest.discovery import DiscoveryResource
+from tertulia.web.rest.events import EventResource
+from tertulia.web.rest.inspector import inspector_routes
+from tertulia.web.rest.legacy_conversations import LegacyConversationResource
+from tertulia.web.rest.legacy_events import LegacyEventResource
+from tertulia.web.rest.legacy_members import LegacyMemberResource
+from tertulia.web.rest.legacy_users import LegacyUserResource
+from tertulia.web.rest.media import MediaResource
+from tertulia.web.rest.members import MemberResource
+from tertulia.web.rest.messages import ThreadResource
+from tertulia.web.rest.search import SearchResource
+from tertulia.web.rest.sessions import SessionDesk, SessionResource
+from tertulia.web.rest.stream import Authorise, StreamResource
+from tertulia.web.rest.system import SystemResource
+from tertulia.web.rest.users import UserResource
+from tertulia.web.rest.webhooks import WebhookResource
+from tertulia.web.routing import Route, bound
+
+
+class Behind(Struct, frozen=True):
+    """What stands behind the resources."""
+
+    services: Services
+    sessions: SessionDesk
+    access: Access
+    authorise: Authorise
+    outside: Outside
+    settings: Settings
+    routes: Callable[[], Iterable[Route]]
+    """All of the server, for its description."""
+
+
+def surface(behind: Behind) -> Iterator[Route]:
+    """The routes of all resources."""
+    for resource in (*_resources(behind), *_legacy_resources(behind)):
+        yield from bound(resource)
+    if behind.settings.inspector.enabled:
+        yield from inspector_routes(behind.outside.development)
+
+
+def _resources(behind: Behind) -> Iterator[object]:
+    services, sessions, outside = behind.services, behind.sessions, behind.outside
+    settings = behind.settings
+    yield ConversationResource(services.conversations, services.users)
+    yield MemberResource(services.members)
+    yield EventResource(services.events, settings.wire.v1_events)
+    yield UserResource(services.users, services.members, sessions)
+    yield SessionResource(sessions, services.users, outside.clock, settings.account.api_key)
+    yield MediaResource(services.media)
+    yield ApplicationsResource(services.applications, behind.access, sessions)
+    yield ThreadResource(services.messages)
+    yield SearchResource(services.search)
+    yield WebhookResource(outside.desk, services.applications)
+    yield StreamResource(services.following, envelope, behind.authorise)
+    yield SystemResource(outside.health, behind.routes)
+
+
+def _legacy_resources(behind: Behind) -> Iterator[object]:
+    services, settings = behind.services, behind.settings
+    yield LegacyConversationResource(
+        services.conversations, services.users, services.members, settings.account.api_key
+    )
+    yield LegacyMemberResource(services.members)
+    yield LegacyEventResource(services.events, services.members)
+    yield LegacyUserResource(services.users, services.members, behind.sessions)
+    yield DiscoveryResource(settings.rtc.port)

@@ -25,7 +25,7 @@ from tests.contracts.scenario import StoreContract, scenario
 
 from tertulia.app.outside import Store
 from tertulia.model.errors import InvalidCursor
-from tertulia.model.ids import EventId
+from tertulia.model.ids import EventId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.state import (
     Capability,
@@ -36,7 +36,14 @@ from tertulia.model.state import (
     User,
     Webhook,
 )
-from tertulia.ports import ConversationFilter, Listed, ListedConversation, NameTaken, Page
+from tertulia.ports import (
+    ConversationFilter,
+    Joined,
+    Listed,
+    ListedConversation,
+    NameTaken,
+    Page,
+)
 
 ALL = Page(limit=100)
 MINE = ConversationFilter(APP)
@@ -239,6 +246,25 @@ class DirectoryContract(StoreContract):
         assert await store.member(other.id, second.id) is None
         assert await store.member(room.id, member_id()) is None
         assert await store.members(conversation_id(), ALL) == []
+
+    @scenario
+    async def test_where_a_user_has_joined_is_told_as_of_a_position(self, store: Store) -> None:
+        (alice,) = await known(store, "alice")
+        assert await store.joined(alice.id) == Joined(Position(0), [])
+        rooms = await begun(store, profile(), profile(), profile())
+        here, gone = member(rooms[0], alice), member(rooms[1], alice)
+        await store.append(append(rooms[0], 0, here))
+        await store.append(append(rooms[1], 0, gone))
+        await store.append(append(rooms[2], 0, member(rooms[2], alice, MemberState.INVITED)))
+        found = await store.joined(alice.id)
+        assert found.as_of == await store.head()
+        assert sorted(found.members) == sorted(
+            (each.conversation_id, each.id) for each in (here, gone)
+        )
+        await store.append(append(rooms[1], 1, deleted(rooms[1])))
+        assert await store.joined(alice.id) == Joined(
+            await store.head(), [(here.conversation_id, here.id)]
+        )
 
     @scenario
     async def test_pages_of_members_and_users(self, store: Store) -> None:

@@ -259,6 +259,10 @@ class EventLogContract(StoreContract):
             assert await store.follow_user(each.position, alice.id) == found[number + 1 :]
         assert await store.follow_user(Position(0), alice.id, limit=2) == found[:2]
         assert await store.follow_user(Position(0), user().id) == []
+        await store.append(append(rooms[0], 3, deleted(rooms[0])))
+        assert await store.follow_user(Position(0), alice.id) == [
+            each for each in found if each.conversation_id == rooms[1].id
+        ]
 
     @scenario
     async def test_the_tail_is_what_was_appended_last(self, store: Store) -> None:

@@ -1,15 +1,25 @@
 """What a client should not say ends its own connection, and nobody else's."""
 
+import asyncio
+import time
+
 import pytest
 from tests.api.cast import say
 from tests.live.conftest import Play
 from tests.live.test_delivery import arrived, room
+from tests.live.test_resume import record
 from tests.live.visitor import MASK, Client, handshake, names, settle
 
+from tertulia.live import packets
+from tertulia.live.dialect import payload
+from tertulia.live.session import Session
 from tertulia.live.socket import MESSAGE_MAX, STRIKES_MAX
+from tertulia.model.event import Event
+from tertulia.model.ids import Position
 from tertulia.protocols import socketio, websocket
 from tertulia.protocols.http1 import HttpError
 from tertulia.protocols.websocket import frame, masked_frame
+from tertulia.store.session_ledger import MemorySessionLedger
 from tertulia.testing.world import World
 
 GIANT = b"\x81\xff" + (1 << 40).to_bytes(8, "big") + MASK
@@ -196,3 +206,114 @@ def test_a_handshake_has_to_be_right(play: Play, headers: dict[str, str]) -> Non
         assert refused.value.status in (400, 426)
 
     play(scenario)
+
+
+def test_a_bug_in_one_event_keeps_no_other_back(
+    play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(world: World) -> None:
+        (here, (alice, _)), (there, (carol, _)) = [
+            await room(world, *users) for users in (("alice", "bob"), ("carol", "dora"))
+        ]
+        bob, dora = await arrived(world, "bob", "dora")
+        monkeypatch.setattr(packets, "payload", explosive)
+        await say(world, here, alice, "poison")
+        await say(world, there, carol, "one")
+        await settle()
+        await say(world, here, alice, "two")
+        await settle()
+        assert [each.payload["body"]["text"] for each in dora.hear()] == ["one"]
+        assert [each.payload["body"]["text"] for each in bob.hear()] == ["two"]
+
+    play(scenario)
+    assert [each.__dict__["action"] for each in caplog.records] == ["delivery_broken"]
+
+
+def test_a_bug_while_delivery_reads_the_store_does_not_end_delivery(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        cid, (alice, _) = await room(world, "alice", "bob")
+        (bob,) = await arrived(world, "bob")
+        with monkeypatch.context() as patch:
+            patch.setattr(world.store, "tail", lambda after: None)
+            patch.setattr(world.store, "follow", broken)
+            await say(world, cid, alice, "one")
+            await settle()
+        await say(world, cid, alice, "two")
+        await settle()
+        assert [each.payload["body"]["text"] for each in bob.hear()] == ["one", "two"]
+
+    play(scenario)
+
+
+def test_a_bug_in_one_session_is_not_that_of_others(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(world: World) -> None:
+        cid, (alice, _) = await room(world, "alice", "bob")
+        bad, good = await arrived(world, "alice", "bob")
+        (session,) = [
+            each
+            for each in world.hub.live.sessions.connected(world.application.id)
+            if each.name == "alice"
+        ]
+
+        def write(data: bytes) -> None:
+            raise RuntimeError("a bug")
+
+        session.write = write
+        await say(world, cid, alice, "hello")
+        await settle()
+        assert names(good.hear()) == ["message"]
+        assert bad.wire.was_aborted
+
+    play(scenario)
+    assert [each.__dict__["action"] for each in caplog.records] == ["session_broken"]
+
+
+def test_a_bug_in_a_sweep_is_not_the_end_of_sweeping(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tertulia.live.doorway.SWEEP_SECONDS", 0.0)
+
+    async def scenario(world: World) -> None:
+        sweeps = 0
+
+        def sweep() -> None:
+            nonlocal sweeps
+            sweeps += 1
+            raise RuntimeError("a bug")
+
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        doorway = world.hub.live.doorway
+        monkeypatch.setattr(doorway, "sweep", sweep)
+        doorway.open()
+        for _ in range(5):
+            await settle()
+        assert sweeps > 2
+
+    play(scenario)
+
+
+def test_acknowledgements_from_the_last_to_the_first_cost_little() -> None:
+    ledger = MemorySessionLedger()
+    session = Session(record(), "bob", ledger, 0, Position(0))
+    session.owe([Position(number) for number in range(1, 20_001)])
+    before = time.process_time()
+    for number in range(20_000, 0, -1):
+        assert session.acknowledge([number]) == 0
+    assert session.acknowledged == 20_000
+    assert session.outstanding == []
+    assert time.process_time() - before < 2.0, "it took 12 s when each looked at all others"
+
+
+def explosive(event: Event) -> bytes:
+    """Fails on an event that says so."""
+    if b"poison" in event.body:
+        raise RuntimeError("a bug")
+    return payload(event)
+
+
+async def broken(*_: object) -> list[Event]:
+    raise RuntimeError("a bug")

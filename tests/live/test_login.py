@@ -120,6 +120,15 @@ def test_who_nobody_knows_is_refused(play: Play) -> None:
     play(scenario, create_users=False)
 
 
+@pytest.mark.parametrize("name", ["x\0y", "é" * 201])
+def test_a_name_that_nobody_can_have_is_nobodys(play: Play, name: str) -> None:
+    async def scenario(world: World) -> None:
+        stranger = await Client(world).connect(name)
+        assert refusal_of(names(stranger.told())) == "user:error:invalid-user"
+
+    play(scenario)
+
+
 def test_a_user_has_so_many_sessions_and_no_more(play: Play) -> None:
     async def scenario(world: World) -> None:
         first = await Client(world).connect("alice")

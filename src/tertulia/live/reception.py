@@ -11,8 +11,8 @@ from tertulia.live.packets import Packets
 from tertulia.live.presence import Presence
 from tertulia.live.session import Outlet, Session
 from tertulia.live.sessions import Knock, Sessions, Visitor
-from tertulia.model.errors import InvalidSession, InvalidUser, UserNotFound
-from tertulia.model.ids import Position, SessionId, UserId
+from tertulia.model.errors import InvalidSession, InvalidUser, UserNotFound, ValidationFailed
+from tertulia.model.ids import ApplicationId, Position, SessionId, UserId
 from tertulia.ports import Directory
 from tertulia.protocols.socketio import emitted
 from tertulia.protocols.websocket import frame
@@ -82,11 +82,17 @@ class Reception:
             raise InvalidUser("The token names no user.")
         user_id = await self._users.id_of(name, application_id)
         if user_id is None and self._create_users:
-            user = await self._users.named(name, application_id, create=True)
-            user_id = user.id if user is not None else None
+            user_id = await self._created(name, application_id)
         if user_id is None:
             raise InvalidUser()
         return user_id
+
+    async def _created(self, name: str, application_id: ApplicationId) -> UserId | None:
+        try:
+            user = await self._users.named(name, application_id, create=True)
+        except ValidationFailed:
+            return None
+        return user.id if user is not None else None
 
     async def _learn(self, presence: Presence) -> None:
         """Where the user has joined, as of where delivery is: of what comes after, it tells."""

@@ -15,7 +15,7 @@ from tertulia.model.conversation import ImageUrl, check_custom_data
 from tertulia.model.errors import DuplicateUserName, UserNotFound, ValidationFailed
 from tertulia.model.ids import ApplicationId, UserId
 from tertulia.model.state import User, UserProperties
-from tertulia.model.validation import NO_NUL
+from tertulia.model.validation import NO_NUL, convert
 from tertulia.ports import Clock, Directory, Ids, ListedUser, NameTaken, Page
 from tertulia.services.cards import Cards
 
@@ -85,12 +85,15 @@ class Users:
     async def named(
         self, name: str, application_id: ApplicationId, *, create: bool = False
     ) -> User | None:
-        """The user of that name; a new one if it is not there and `create`."""
+        """The user of that name; a new one if it is not there and `create`.
+
+        Raises ValidationFailed for a name that nobody can have.
+        """
         user = await self._directory.user_named(application_id, name)
         if user is not None or not create:
             return user
         try:
-            return await self.create(UserDraft(name=name), application_id)
+            return await self.create(convert({"name": name}, UserDraft), application_id)
         except DuplicateUserName:  # two that come at once
             return await self._directory.user_named(application_id, name)
 

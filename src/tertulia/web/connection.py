@@ -254,7 +254,9 @@ class Connection(asyncio.Protocol):
         protocol.connection_made(transport)
         if held:
             protocol.data_received(held)
-        if self._is_paused:
+        if self._has_eof and not protocol.eof_received():
+            transport.close()
+        elif self._is_paused:
             transport.resume_reading()
         return True
 

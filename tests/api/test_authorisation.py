@@ -46,8 +46,8 @@ OWN_ALICE = {
 """The other application's user of that name."""
 FILTERS = {"ListWebhookAttempts"}
 """Lists the application's own, of which none is so."""
-WORDS = "4711 is what nobody else may read"
-SECRETS = (b"4711", b"lounge", b"CON-1", b"MEM-1", b"MED-")
+WORDS = "quetzal is what nobody else may read"
+SECRETS = (b"quetzal", b"lounge", b"CON-1", b"MEM-1", b"MED-")
 BODIES: dict[Any, Any] = {
     ConversationDraft: {}, MemberDraft: entrance("mallory", "invited"),
     MemberChange: {"state": "left"}, LegacyMemberDraft: {"action": "invite", "user_id": "USR-1"},
@@ -55,7 +55,7 @@ BODIES: dict[Any, Any] = {
     ApplicationDraft: {"name": "x"}, ReplayDraft: {"position": 1}, Policy: {"policy": "hold"},
 }  # fmt: skip
 QUERIES = {
-    "/tertulia/v1/search": ("q=4711", "q=4711&conversation_id=CON-1"),
+    "/tertulia/v1/search": ("q=quetzal", "q=quetzal&conversation_id=CON-1"),
     "/tertulia/v1/events": ("after=0", "after=0&conversation_id=CON-1"),
     "/tertulia/v1/webhooks/attempts": ("", "conversation_id=CON-1"),
 }

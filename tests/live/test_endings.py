@@ -12,8 +12,9 @@ from tests.live.test_resume import enter, resume
 from tests.live.visitor import Client, names, settle
 
 from tertulia.devkit import RsaSmith
+from tertulia.live.sessions import Visitor
 from tertulia.live.socket import STRIKES_MAX
-from tertulia.model.errors import Unavailable
+from tertulia.model.errors import InvalidToken, Unavailable
 from tertulia.model.event import Event
 from tertulia.model.ids import Position, UserId
 from tertulia.ports import Joined
@@ -127,6 +128,33 @@ def test_who_logs_in_while_its_application_goes_is_not_let_in(keys: tuple[str, s
         assert is_empty(world)
 
     asyncio.run(scenario())
+
+
+def test_a_token_that_is_taken_back_while_it_is_looked_at_renews_nothing(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        client = await Client(world).connect("bob", path="/rtc/", query=OLDER)
+        assert names(client.hear()) == ["session:success"]
+        doorway, live = world.hub.live.doorway, world.hub.live
+        good = doorway._identify
+
+        async def identify(token: str) -> Visitor:
+            visitor = await good(token)
+            if live.sessions.revocations:
+                raise InvalidToken()
+            live.desk.expire_application(visitor.application_id)
+            return visitor
+
+        monkeypatch.setattr(doorway, "_identify", identify)
+        asked = {"tid": "t", "body": {"token": world.token("bob")}}
+        client.say("session:update-token", asked)
+        await settle()
+        assert names(client.told()) == ["system:error:invalid-token"]
+        doorway.sweep()
+        assert not client.wire.is_open
+
+    play(scenario)
 
 
 # --- users
@@ -277,6 +305,32 @@ def test_who_logs_out_while_it_is_told_what_it_missed_hears_no_more(
         await settle()
         assert names(again.told()) == ["session:logged-out"]
         assert is_empty(world)
+
+    asyncio.run(scenario())
+
+
+def test_who_is_told_what_it_missed_and_does_not_read_gets_few_answers(
+    keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tertulia.live.catchup.NEAR", -1)
+
+    async def scenario() -> None:
+        world, store = await gated(keys)
+        cid, (alice, _) = await room(world, "alice", "bob")
+        bob, session_id = await enter(world, "bob")
+        bob.lose()
+        await say(world, cid, alice, "missed")
+        await settle()
+        store.gate.clear()
+        again = await Client(world).connect("bob", query={"session_id": session_id})
+        again.stall()
+        await settle()
+        assert again.wire.is_open
+        for _ in range(STRIKES_MAX + 10):
+            again.text(b"2" + b"x" * 10)
+        assert not again.wire.is_open
+        assert len(again.wire.written) < STRIKES_MAX + 10
+        assert world.hub.live.sessions.away == 1
 
     asyncio.run(scenario())
 

@@ -76,42 +76,44 @@ class SlowStore(MemoryStore):
 class Connection:
     """What one connection of a session was told."""
 
-    def __init__(self, client: Client, base: int | None) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
-        self.base = base
-        """All up to here was acknowledged before; None as long as the session is new."""
+        self.base = 0
+        """All up to here was acknowledged before, or is older than the session."""
         self.sent: list[int] = []
         self.acknowledged: set[int] = set()
         self.heard: list[Key] = []
         self.is_greeted = False
 
-    def listen(self) -> None:
+    def listen(self, reached: int | None) -> None:
+        """`reached` is how far connections before it have acknowledged."""
         for told in self.client.told():
             if told.name == "session:success":
-                self._welcome(told)
+                self._welcome(told, reached)
             else:
                 assert self.is_greeted, told
                 self.heard.append((told.payload["cid"], told.payload["id"]))
             assert told.ack is not None
             self.sent.append(told.ack)
 
-    def _welcome(self, told: Told) -> None:
+    def _welcome(self, told: Told, reached: int | None) -> None:
         self.is_greeted = True
         self.session_id = told.payload["body"]["id"]
-        if self.base is None:
-            assert "pending_events" not in told.payload["body"]
-            self.base = told.ack
+        self.base = reached if reached is not None else told.ack or 0
+        assert reached is not None or "pending_events" not in told.payload["body"]
         for event in told.payload["body"].get("pending_events", ()):
             self.heard.append((event["cid"], event["id"]))
 
     def acknowledge(self, picks: list[int]) -> None:
+        if not self.client.wire.is_open:
+            return
         waiting = [number for number in self.sent if number not in self.acknowledged]
         for number in [waiting[pick] for pick in picks if pick < len(waiting)]:
             self.client.text(b"43%d[]" % number)
             self.acknowledged.add(number)
 
     @property
-    def reached(self) -> int | None:
+    def reached(self) -> int:
         """All up to here was acknowledged."""
         reached = self.base
         for number in self.sent:
@@ -133,6 +135,15 @@ class Device:
     @property
     def now(self) -> Connection:
         return self.connections[-1]
+
+    @property
+    def session_id(self) -> str | None:
+        return next((each.session_id for each in self.connections if each.is_greeted), None)
+
+    def listen(self) -> None:
+        for connection in self.connections:
+            greeted = [each.reached for each in self.connections if each.is_greeted]
+            connection.listen(max(greeted, default=None))
 
 
 class Step(NamedTuple):
@@ -184,18 +195,18 @@ class Stage:
                 self._handle(step, self._devices[step.two % len(self._devices)])
 
     def _handle(self, step: Step, device: Device) -> None:
-        device.now.listen()
+        device.listen()
         match step.kind:
-            case "lose" if device.is_connected:
+            case "lose":
                 device.is_connected = False
-                device.now.client.lose()
-            case "resume" if device.now.is_greeted:
-                # also while the one before still seems to be there
-                device.is_connected = False
-                self._connect(device, device.now.session_id)
-            case "acknowledge" if device.is_connected:
+                for connection in device.connections:
+                    connection.client.lose()
+            case "resume" if session_id := device.session_id:
+                # also while the one before still seems to be there, or is only coming
+                self._connect(device, session_id)
+            case "acknowledge":
                 device.now.acknowledge(list(range(step.one)))
-            case "acknowledge some" if device.is_connected:
+            case "acknowledge some":
                 device.now.acknowledge([step.one + 1, 0, step.one // 2 + 3])
 
     def _connect(self, device: Device, session_id: str | None = None) -> None:
@@ -204,8 +215,7 @@ class Stage:
             query = {**dict.fromkeys(BASE.keys() - {"EIO", "transport"}, "")}
             query["session_id"] = session_id
         client = Client(self._world)
-        base = device.now.reached if session_id is not None else None
-        device.connections.append(Connection(client, base))
+        device.connections.append(Connection(client))
         device.is_connected = True
         token = self._tokens[device.user]
         client.enter({**query, "token": token})
@@ -238,7 +248,6 @@ class Stage:
         await self._call("DELETE", f"/v1/conversations/{room}")
 
     def _check(self, device: Device, log: list[Event]) -> None:
-        device.now.listen()
         user_id = UserId(f"USR-{USERS.index(device.user) + 1}")
         meant = heard_by(user_id, log, is_typed=device.is_typed)
         positions: dict[Key, Position] = {
@@ -251,8 +260,11 @@ class Stage:
             for each in log
             if isinstance(each.became, Profile) and each.became.destroyed_at
         }
+        device.listen()
+        here = [each for each in device.connections if each.client.wire.is_open]
+        assert len(here) == device.is_connected
+        assert all(each.is_greeted for each in here)
         for connection in device.connections:
-            assert connection.is_greeted or not device.is_connected or connection is not device.now
             if not connection.is_greeted:
                 continue
             told = [positions[key] for key in connection.heard]
@@ -261,9 +273,9 @@ class Stage:
             wanted = [
                 each.position
                 for each in meant
-                if each.position > (connection.base or 0) and each.conversation_id not in gone
+                if each.position > connection.base and each.conversation_id not in gone
             ]
-            if connection is not device.now or not device.is_connected:
+            if connection not in here:
                 wanted = wanted[: len(told)]
             assert told == wanted
 

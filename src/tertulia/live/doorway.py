@@ -117,8 +117,11 @@ class Doorway:
                 sessions.end(session)
 
     async def renew(self, token: str, session: Session) -> None:
-        visitor = await self._identify(token)
-        user_id = await self._reception.recognise(visitor)
+        revocations = None
+        while revocations != self._sessions.revocations:  # the token may just be taken back
+            revocations = self._sessions.revocations
+            visitor = await self._identify(token)
+            user_id = await self._reception.recognise(visitor)
         self._sessions.renew(session, user_id, visitor.expires_at)
 
     def log_out(self, session: Session) -> None:

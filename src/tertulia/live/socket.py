@@ -5,7 +5,6 @@ Protocols decide what bytes mean; this class keeps the few states of the connect
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -25,8 +24,6 @@ STRIKES_MAX = 100
 GREETING_SECONDS = 10.0
 """From the handshake to the login; a client that was refused may stay as long."""
 CLOSING_SECONDS = 3.0
-
-_log = logging.getLogger(__name__)
 
 
 class Greeting(NamedTuple):
@@ -62,7 +59,6 @@ class _Request(Struct):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
-_NOTHING: dict[str, Any] = {}
 
 
 class Socket(asyncio.Protocol):

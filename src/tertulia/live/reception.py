@@ -12,7 +12,7 @@ from tertulia.live.presence import Presence
 from tertulia.live.session import Outlet, Session
 from tertulia.live.sessions import Knock, Sessions, Visitor
 from tertulia.model.errors import InvalidSession, InvalidUser, UserNotFound, ValidationFailed
-from tertulia.model.ids import ApplicationId, Position, SessionId, UserId
+from tertulia.model.ids import Position, SessionId, UserId
 from tertulia.ports import Directory
 from tertulia.protocols.socketio import emitted
 from tertulia.protocols.websocket import frame
@@ -80,19 +80,14 @@ class Reception:
         name, application_id = visitor.user_name, visitor.application_id
         if name is None:
             raise InvalidUser("The token names no user.")
-        user_id = await self._users.id_of(name, application_id)
-        if user_id is None and self._create_users:
-            user_id = await self._created(name, application_id)
+        find = self._users.ensure if self._create_users else self._users.id_of
+        try:
+            user_id = await find(name, application_id)
+        except ValidationFailed:
+            user_id = None
         if user_id is None:
             raise InvalidUser()
         return user_id
-
-    async def _created(self, name: str, application_id: ApplicationId) -> UserId | None:
-        try:
-            user = await self._users.named(name, application_id, create=True)
-        except ValidationFailed:
-            return None
-        return user.id if user is not None else None
 
     async def _learn(self, presence: Presence) -> None:
         """Where the user has joined, as of where delivery is: of what comes after, it tells."""

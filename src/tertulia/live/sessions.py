@@ -71,7 +71,7 @@ class Sessions:
         for entry in self._ledger.load():
             session = Session(entry.record, "", self._ledger, entry.place, entry.acknowledged)
             self._sessions[session.id] = session
-            self._is_away(session)
+            self._set_aside(session)
 
     # --- coming and going ---
 
@@ -85,7 +85,7 @@ class Sessions:
             return None
         if session.user_id != user.id:
             raise InvalidSession()
-        self._is_back(session)
+        self._take_back(session)
         before = session.outlet
         if before is not None:
             self.attendance.detach(session)
@@ -116,9 +116,9 @@ class Sessions:
             return
         self.attendance.detach(session)
         session.detach()
-        self._is_away(session)
+        self._set_aside(session)
 
-    def _is_away(self, session: Session) -> None:
+    def _set_aside(self, session: Session) -> None:
         """It waits; no more of a user's wait than may be connected, lest one fill the house."""
         self._away[session.id] = self._clock.now()
         waiting = self._away_by_user.setdefault(session.user_id, [])
@@ -128,7 +128,7 @@ class Sessions:
         if len(self._away) > AWAY_MAX:
             self._forget(self._sessions[next(iter(self._away))])
 
-    def _is_back(self, session: Session) -> None:
+    def _take_back(self, session: Session) -> None:
         if self._away.pop(session.id, None) is not None:
             waiting = self._away_by_user[session.user_id]
             waiting.remove(session.id)
@@ -141,7 +141,7 @@ class Sessions:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
-        self._is_back(session)
+        self._take_back(session)
         self.attendance.detach(session)
         session.end()
 

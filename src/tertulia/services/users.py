@@ -82,20 +82,18 @@ class Users:
             self._ids_by_name.popitem(last=False)
         return user.id
 
-    async def named(
-        self, name: str, application_id: ApplicationId, *, create: bool = False
-    ) -> User | None:
-        """The user of that name; a new one if it is not there and `create`.
+    async def ensure(self, name: str, application_id: ApplicationId) -> UserId | None:
+        """The user of that name, made if it is not there; None when it is deleted meanwhile.
 
         Raises ValidationFailed for a name that nobody can have.
         """
-        user = await self._directory.user_named(application_id, name)
-        if user is not None or not create:
-            return user
+        known = await self.id_of(name, application_id)
+        if known is not None:
+            return known
         try:
-            return await self.create(convert({"name": name}, UserDraft), application_id)
+            return (await self.create(convert({"name": name}, UserDraft), application_id)).id
         except DuplicateUserName:  # two that come at once
-            return await self._directory.user_named(application_id, name)
+            return await self.id_of(name, application_id)
 
     async def list(
         self, application_id: ApplicationId, page: Page, *, name: str | None

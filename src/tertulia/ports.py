@@ -5,16 +5,19 @@ processes or machines there are; Position is opaque but for its order.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
+from tertulia.model.commands import AnyReport, Command, Report
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Change, Event
 from tertulia.model.ids import (
     ApplicationId,
     ConversationId,
     EventId,
+    LegId,
     MediaId,
     MemberId,
     Position,
@@ -23,6 +26,7 @@ from tertulia.model.ids import (
 )
 from tertulia.model.indexing import TextChanges
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.media import MediaFile
 from tertulia.model.session import LiveSession, SessionRecord
 from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
@@ -196,6 +200,17 @@ class ListedUser(Listed, frozen=True):
     user: User
 
 
+class LegFilter(Struct, frozen=True):
+    application_id: ApplicationId
+    conversation_id: ConversationId | None = None
+    """Only legs that are, or at last were, in it."""
+    user_id: UserId | None = None
+
+
+class ListedLeg(Listed, frozen=True):
+    leg: Leg
+
+
 class ListedSession(Listed, frozen=True):
     session: LiveSession
 
@@ -233,6 +248,14 @@ class Directory(Protocol):
 
     async def joined(self, user_id: UserId) -> "Joined":
         """The joined members of a user, in conversations that are not deleted."""
+
+    async def leg(self, leg_id: LegId) -> Leg | None: ...
+
+    async def legs(self, where: LegFilter, page: Page) -> list[ListedLeg]:
+        """In the order of their start."""
+
+    async def open_legs(self) -> list[Leg]:
+        """All that have not ended."""
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         """Conversations whose time to live has run out."""
@@ -386,3 +409,77 @@ class MediaStore(Protocol):
 
     async def delete_application(self, application_id: ApplicationId) -> None:
         """Delete all files of an application. Again is fine."""
+
+
+class MediaUnavailable(TertuliaError):
+    """No media worker is there, or the one in question has not answered in time."""
+
+
+class Workers(Protocol):
+    """The media workers. All legs of an application are carried by one of them, so that any of
+    them can meet.
+
+    - *Order*: commands about an application are obeyed in the order of the calls, and the reports
+      of a worker come in the order in which things happened.
+    - *Death*: when a worker dies, each of its legs is reported Closed without account, each of its
+      recordings Interrupted, each play Played and each listening Listened with an error or
+      `failed`. Another takes its place; nothing is carried over.
+    """
+
+    def tell(self, application_id: ApplicationId, command: Command) -> None:
+        """Raises MediaUnavailable when there is no worker."""
+
+    async def ask(self, application_id: ApplicationId, command: Command) -> Report:
+        """Tell, and wait for the answer about that leg: Answered, Offered, Accepted, Opened or
+        Refused. Raises MediaUnavailable after 5 seconds."""
+
+    def on_report(self, listener: Callable[[AnyReport], None]) -> None:
+        """Call it on the loop with every report but Hello and Load. One listener."""
+
+
+class SpeechUnavailable(TertuliaError):
+    """No engine for that is installed, or it broke."""
+
+
+class Utterance(Struct, frozen=True):
+    """What is to be said, and how."""
+
+    text: str
+    is_ssml: bool = False
+    language: str | None = None
+    """As in `en-US`."""
+    voice: str | None = None
+    style: int = 0
+
+
+class Reading(Struct, frozen=True):
+    """What somebody may have said."""
+
+    text: str
+    confidence: float
+    """0 to 1."""
+    start_ms: int = 0
+    """In the recording; this and the next."""
+    end_ms: int = 0
+
+
+class Speech(Protocol):
+    """Speech synthesis and recognition. Engines start with their first use."""
+
+    async def say(self, utterance: Utterance, path: Path) -> int:
+        """Write 16-bit samples at 16 kHz to `path`, as they come; the octets written in the end.
+
+        The file is there, empty, before anything is awaited. Raises SpeechUnavailable, or
+        ValueError for a text that cannot be said.
+        """
+
+    async def recognise(
+        self, path: Path, *, language: str | None = None, hints: Sequence[str] = ()
+    ) -> list[Reading]:
+        """What is said in a WAV file, the likeliest reading first; empty when nothing is.
+
+        Raises SpeechUnavailable.
+        """
+
+    async def transcribe(self, path: Path, *, language: str | None = None) -> list[Reading]:
+        """What is said in an audio file, sentence by sentence. Raises SpeechUnavailable."""

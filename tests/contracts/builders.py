@@ -5,8 +5,11 @@ from itertools import count
 from msgspec.structs import replace
 
 from tertulia.model.event import Change, Event
-from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, UserId
+from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.events.values import Direction
+from tertulia.model.ids import ApplicationId, ConversationId, EventId, LegId, MemberId, UserId
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import (
     Application,
     Channel,
@@ -74,7 +77,7 @@ def member(of: Profile, who: User, state: MemberState = MemberState.JOINED) -> M
 
 def event(
     of: Profile, number: int, text: str = "Hello, wörld", *, type: str = "message",
-    became: Profile | Member | None = None,
+    became: Profile | Member | Leg | None = None,
 ) -> Event:  # fmt: skip
     return Event(
         application_id=of.application_id, conversation_id=of.id, id=EventId(number), type=type,
@@ -87,6 +90,14 @@ def application_event(application_id: ApplicationId = APP, text: str = "knock") 
     return Event(
         application_id=application_id, conversation_id=None, id=None, type="app:knocking",
         timestamp=NOW, body=f'{{"text":"{text}"}}'.encode(),
+    )  # fmt: skip
+
+
+def leg(who: User, *, application_id: ApplicationId = APP) -> Leg:
+    """A leg that is in no conversation yet."""
+    return Leg(
+        id=LegId(f"leg-{next(_numbers)}"), application_id=application_id, type=LegType.APP,
+        direction=Direction.INBOUND, status=LegStatus.STARTED, started_at=NOW, user_id=who.id,
     )  # fmt: skip
 
 

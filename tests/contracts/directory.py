@@ -12,9 +12,11 @@ from tests.contracts.builders import (
     OTHER_APP,
     append,
     application,
+    application_event,
     birth,
     conversation_id,
     deleted,
+    leg,
     member,
     member_id,
     profile,
@@ -25,8 +27,10 @@ from tests.contracts.scenario import StoreContract, scenario
 
 from tertulia.app.outside import Store
 from tertulia.model.errors import InvalidCursor
-from tertulia.model.ids import EventId, Position
+from tertulia.model.events.leg import LegStatus
+from tertulia.model.ids import EventId, LegId, Position
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg, advanced
 from tertulia.model.state import (
     Capability,
     Conversation,
@@ -37,8 +41,10 @@ from tertulia.model.state import (
     Webhook,
 )
 from tertulia.ports import (
+    Append,
     ConversationFilter,
     Joined,
+    LegFilter,
     Listed,
     ListedConversation,
     NameTaken,
@@ -246,6 +252,35 @@ class DirectoryContract(StoreContract):
         assert await store.member(other.id, second.id) is None
         assert await store.member(room.id, member_id()) is None
         assert await store.members(conversation_id(), ALL) == []
+
+    @scenario
+    async def test_legs_are_found_as_they_last_were(self, store: Store) -> None:
+        alice, bob = await known(store, "alice", "bob")
+        (room,) = await begun(store, profile())
+        first, second, foreign = leg(alice), leg(bob), leg(bob, application_id=OTHER_APP)
+        for each in (first, second, foreign):
+            happened = replace(application_event(each.application_id), became=each)
+            await store.append(Append(each.application_id, None, EventId(0), (happened,), (each,)))
+        inside = replace(first, conversation_id=room.id)
+        await store.append(append(room, 0, inside))
+        over = advanced(second, LegStatus.REJECTED, NOW)
+        await store.append(Append(APP, None, EventId(0), (application_event(),), (over,)))
+        assert await store.leg(first.id) == inside
+        assert await store.leg(LegId("nobody's")) is None
+        assert await self._legs(store, LegFilter(APP)) == [inside, over]
+        assert await self._legs(store, LegFilter(APP, room.id)) == [inside]
+        assert await self._legs(store, LegFilter(APP, user_id=bob.id)) == [over]
+        assert await self._legs(store, LegFilter(APP, room.id, bob.id)) == []
+        assert await self._legs(store, LegFilter(OTHER_APP)) == [foreign]
+        assert await store.open_legs() == [inside, foreign]
+        (newest,) = await store.legs(LegFilter(APP), Page(limit=1, descending=True))
+        rest = Page(limit=5, descending=True, after=newest.key)
+        assert [each.leg for each in await store.legs(LegFilter(APP), rest)] == [inside]
+        followed = await store.follow(Position(0), application_id=OTHER_APP)
+        assert [each.became for each in followed] == [foreign]
+
+    async def _legs(self, store: Store, where: LegFilter) -> list[Leg]:
+        return [each.leg for each in await store.legs(where, ALL)]
 
     @scenario
     async def test_where_a_user_has_joined_is_told_as_of_a_position(self, store: Store) -> None:

@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-from tertulia.store.queries import SQL, read_sql
+from tertulia.store.migrations import migrate
+from tertulia.store.queries import SQL
 
 SORTED = {
     "applications": "there are few",
@@ -23,7 +24,7 @@ SCANNED = {
 def test_every_statement_finds_its_rows_by_index(name: str) -> None:
     sql = SQL[name]
     connection = sqlite3.connect(":memory:")
-    connection.executescript(read_sql("schema.sql"))
+    migrate(connection)
     named = dict.fromkeys(re.findall(r":(\w+)", sql))
     parameters = named or ((None,) if "?1" in sql else ())
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import Member, Profile
 
 RECEIPTS = {
@@ -33,8 +34,8 @@ class Fact(Struct, frozen=True):
     """Canonical JSON, encoded once."""
     sender: MemberId | None = None
     recipient: MemberId | None = None
-    became: Profile | Member | None = None
-    """The profile or member as it is afterwards: what a fold of the log needs beyond the body."""
+    became: Profile | Member | Leg | None = None
+    """The profile, member or leg as it is afterwards: what a fold needs beyond the body."""
 
 
 class Event(Struct, frozen=True):
@@ -51,7 +52,7 @@ class Event(Struct, frozen=True):
     recipient: MemberId | None = None
     embedded: bytes | None = None
     """JSON of `_embedded`: the sender's user and member as they were."""
-    became: Profile | Member | None = None
+    became: Profile | Member | Leg | None = None
     position: Position = Position(0)
     """0 until appended; ephemeral events never get one."""
     deleted_at: Instant | None = None
@@ -79,5 +80,5 @@ class Blank(NamedTuple):
     at: Instant
 
 
-Change = Profile | Member | Receipt | Blank
+Change = Profile | Member | Leg | Receipt | Blank
 """A row that changes in the transaction that appends the events which caused it."""

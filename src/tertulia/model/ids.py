@@ -8,6 +8,7 @@ UserId = NewType("UserId", str)
 MemberId = NewType("MemberId", str)
 SessionId = NewType("SessionId", str)
 MediaId = NewType("MediaId", str)
+LegId = NewType("LegId", str)
 EventId = NewType("EventId", int)
 """Number of an event inside its conversation: 1, 2, 3 … without a gap."""
 

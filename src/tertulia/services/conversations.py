@@ -25,6 +25,7 @@ from tertulia.model.events.registry import Keep, find
 from tertulia.model.fold import fold
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import Conversation, ConversationState
 from tertulia.ports import (
     Announcer,
@@ -198,6 +199,14 @@ class Conversations:
             if await self._append(conversation_id, live, decision, events):
                 return events
 
+    async def happen(self, application_id: ApplicationId, fact: Fact) -> Event:
+        """Append what happens to the application outside any conversation: a leg that is in none,
+        a knock. Raises Unavailable."""
+        event = self._application_event(fact, application_id, self._clock.now())
+        changes = (event.became,) if isinstance(event.became, Leg) else ()
+        await self._log.append(Append(application_id, None, EventId(0), (event,), changes))
+        return event
+
     async def _stands(self, live: _Live) -> bool:
         """Whether a refusal that was decided on this fold may be told: once the fold is durable.
 
@@ -229,7 +238,8 @@ class Conversations:
                 self._announcer.announce(event)
         if not kept:
             return bool(events) or await self._stands(live)
-        changes = (*decision.touches, *_changed(before, after))
+        legs = [event.became for event in kept if isinstance(event.became, Leg)]
+        changes = (*decision.touches, *_changed(before, after), *legs)
         append = Append(
             before.profile.application_id, conversation_id, before.sequence, kept, changes
         )

@@ -13,6 +13,7 @@ import msgspec
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Blank, Receipt
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
+from tertulia.model.leg import Leg
 from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Conflict, NameTaken
 from tertulia.store.entry import Entry
@@ -65,6 +66,7 @@ class Batch:
         self._users = Rows()
         self._conversations = Rows()
         self._members = Rows()
+        self._legs = Rows()
         self._log = Rows()
         self._receipts = Rows()
 
@@ -159,6 +161,11 @@ class Batch:
             case Member():
                 conversation = self._number(row.conversation_id)
                 self._members.add(blob, row.id, conversation, row.user_id, row.state)
+            case Leg():
+                conversation_number = row.conversation_id and self._number(row.conversation_id)
+                self._legs.add(
+                    blob, row.id, application, conversation_number, row.user_id, row.is_over
+                )
             case Receipt(event_id, kind, member_id, at):
                 self._receipts.add(None, self._number(where), event_id, kind, member_id, at)
             case Blank(event_id, at):
@@ -182,7 +189,7 @@ class Batch:
     def is_log_only(self) -> bool:
         """Nothing but events: one statement, which is a transaction by itself."""
         others = (self._applications, self._users, self._conversations, self._members,
-                  self._receipts)  # fmt: skip
+                  self._legs, self._receipts)  # fmt: skip
         return not (self._blanks or any(rows.has_any for rows in others))
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -191,6 +198,7 @@ class Batch:
         self._users.write(connection, "put_users")
         self._conversations.write(connection, "put_conversations")
         self._members.write(connection, "put_members")
+        self._legs.write(connection, "put_legs")
         self._log.write(connection, "put_log")
         self._receipts.write(connection, "put_receipts")
         if self._blanks:

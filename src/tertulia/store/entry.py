@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tertulia.model.event import Blank, Event
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
+from tertulia.model.leg import Leg
 from tertulia.model.state import Member, Profile, User
 from tertulia.ports import Append
 from tertulia.store.guards import Claim, Row, check_append, claim_of
@@ -66,7 +67,12 @@ def rows_entry(
         events=(),
         records=[],
         rows=[(row, encode(row) if isinstance(row, Struct) else None) for row in rows],
-        conversations=born + [row.conversation_id for row in rows if isinstance(row, Member)],
+        conversations=born
+        + [
+            row.conversation_id
+            for row in rows
+            if isinstance(row, Member | Leg) and row.conversation_id is not None
+        ],
         born=born,
         claims=[claim_of(row) for row in rows if isinstance(row, Profile | User)],
         blanks=[row for row in rows if isinstance(row, Blank)],

@@ -9,8 +9,17 @@ import msgspec
 
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position, UserId
+from tertulia.model.ids import (
+    ApplicationId,
+    ConversationId,
+    EventId,
+    LegId,
+    MemberId,
+    Position,
+    UserId,
+)
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import (
     Application,
     Conversation,
@@ -23,8 +32,10 @@ from tertulia.ports import (
     ConversationFilter,
     EventQuery,
     Joined,
+    LegFilter,
     Listed,
     ListedConversation,
+    ListedLeg,
     ListedMember,
     ListedUser,
     Page,
@@ -203,6 +214,23 @@ class MemoryDirectory:
             and not tables.is_deleted(name)
         ]  # fmt: skip
         return Joined(Position(len(tables.log)), members)
+
+    async def leg(self, leg_id: LegId) -> Leg | None:
+        _, leg = self._tables.legs.get(leg_id, (0, None))
+        return leg
+
+    async def legs(self, where: LegFilter, page: Page) -> list[ListedLeg]:
+        found = [
+            ListedLeg((number,), leg)
+            for number, leg in self._tables.legs.values()
+            if leg.application_id == where.application_id
+            and where.conversation_id in (None, leg.conversation_id)
+            and where.user_id in (None, leg.user_id)
+        ]
+        return _slice(found, page, int)
+
+    async def open_legs(self) -> list[Leg]:
+        return [leg for _, leg in self._tables.legs.values() if not leg.is_over]
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return [name for due, name in self._expiries() if due <= now][:limit]

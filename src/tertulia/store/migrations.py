@@ -20,7 +20,7 @@ class Migration(NamedTuple):
     sql: str
 
 
-MIGRATIONS = (Migration(1, read_sql("schema.sql")),)
+MIGRATIONS = (Migration(1, read_sql("schema.sql")), Migration(2, read_sql("legs.sql")))
 """Append only."""
 
 

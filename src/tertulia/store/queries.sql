@@ -154,6 +154,24 @@ SELECT '[' || ifnull((SELECT max(position) FROM log), 0) || ',['
 FROM members AS m CROSS JOIN conversations AS c ON c.number = m.conversation
 WHERE m.user_id = :user AND m.state = 'JOINED' AND c.state <> 'DELETED'
 
+-- page: leg
+SELECT '[' || number || ',' || leg || ']' AS line FROM legs WHERE id = :leg
+
+-- page: legs
+SELECT '[' || l.number || ',' || l.leg || ']' AS line FROM legs AS l
+WHERE l.application = (SELECT number FROM applications WHERE id = :application)
+  AND (:user IS NULL OR l.user_id = :user) AND l.number > :low AND l.number < :high
+ORDER BY l.number {direction} LIMIT :limit
+
+-- page: legs_of_conversation
+SELECT '[' || l.number || ',' || l.leg || ']' AS line FROM legs AS l
+WHERE l.conversation = (SELECT number FROM conversations WHERE id = :conversation)
+  AND (:user IS NULL OR l.user_id = :user) AND l.number > :low AND l.number < :high
+ORDER BY l.number {direction} LIMIT :limit
+
+-- page: open_legs
+SELECT '[' || number || ',' || leg || ']' AS line FROM legs WHERE is_over = 0 ORDER BY number
+
 -- page: expired
 SELECT json_quote(id) AS line FROM conversations
 WHERE expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at LIMIT :limit
@@ -266,6 +284,13 @@ SELECT value->>2, c.number, value->>4, value->>5, c.place,
     substr(:blobs, value->>0, value->>1)
 FROM json_each(:rows) CROSS JOIN conversations AS c ON c.number = value->>3 WHERE true
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, member = excluded.member
+
+-- name: put_legs
+INSERT INTO legs (id, application, conversation, user_id, is_over, leg)
+SELECT value->>2, value->>3, value->>4, value->>5, value->>6, substr(:blobs, value->>0, value->>1)
+FROM json_each(:rows) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    conversation = excluded.conversation, is_over = excluded.is_over, leg = excluded.leg
 
 -- name: put_log
 INSERT INTO log (position, application, stream, id, type, record)

@@ -10,8 +10,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 from tertulia.model.event import Event, State
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import Application, Conversation, Member, Profile, User
-from tertulia.ports import Joined, ListedConversation, ListedMember, ListedUser
+from tertulia.ports import Joined, ListedConversation, ListedLeg, ListedMember, ListedUser
 
 BLANK_BODY = b"{}"
 
@@ -19,10 +20,11 @@ encode = msgspec.json.Encoder().encode
 
 
 class Became(Struct, frozen=True, omit_defaults=True):
-    """Which of the two an event's `became` is."""
+    """Which of them an event's `became` is."""
 
     profile: Profile | None = None
     member: Member | None = None
+    leg: Leg | None = None
 
 
 class Record(Struct, frozen=True, omit_defaults=True):
@@ -63,7 +65,7 @@ class EventRow(Struct, frozen=True, array_like=True):
             sender=record.sender,
             recipient=record.recipient,
             embedded=None if record.embedded is UNSET else bytes(record.embedded),
-            became=(became.profile or became.member) if became else None,
+            became=(became.profile or became.member or became.leg) if became else None,
             position=place.position,
             deleted_at=place.deleted_at,
             state=_fold(self.receipts) if self.receipts else None,
@@ -79,7 +81,6 @@ def _fold(receipts: list[tuple[str, MemberId, Instant]]) -> State:
 
 def encode_record(event: Event) -> bytes:
     """The record of an event that is about to be stored."""
-    became = event.became
     return encode(
         Record(
             event.timestamp,
@@ -87,11 +88,21 @@ def encode_record(event: Event) -> bytes:
             event.sender,
             event.recipient,
             UNSET if event.embedded is None else Raw(event.embedded),
-            None if became is None
-            else Became(profile=became) if isinstance(became, Profile)
-            else Became(member=became),
+            _became(event.became),
         )
-    )  # fmt: skip
+    )
+
+
+def _became(became: Profile | Member | Leg | None) -> Became | None:
+    match became:
+        case Profile():
+            return Became(profile=became)
+        case Member():
+            return Became(member=became)
+        case Leg():
+            return Became(leg=became)
+        case None:
+            return None
 
 
 def blank_record(record: Record) -> bytes:
@@ -136,6 +147,14 @@ class MemberRow(Struct, frozen=True, array_like=True):
         return ListedMember(key=(self.number,), member=self.member, user=self.user)
 
 
+class LegRow(Struct, frozen=True, array_like=True):
+    number: int
+    leg: Leg
+
+    def listed(self) -> ListedLeg:
+        return ListedLeg(key=(self.number,), leg=self.leg)
+
+
 class UserRow(Struct, frozen=True, array_like=True):
     number: int
     user: User
@@ -150,6 +169,7 @@ conversations = msgspec.json.Decoder(list[ConversationRow])
 profiles = msgspec.json.Decoder(list[ProfileRow])
 members = msgspec.json.Decoder(list[MemberRow])
 users = msgspec.json.Decoder(list[UserRow])
+legs = msgspec.json.Decoder(list[LegRow])
 applications = msgspec.json.Decoder(list[Application])
 joined = msgspec.json.Decoder(Joined)
 conversation_ids = msgspec.json.Decoder(list[ConversationId])

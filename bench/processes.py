@@ -36,9 +36,17 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], *, log: Path, cwd: Path, env: dict[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    lent: Sequence[int] = (),
 ) -> Iterator[psutil.Process]:
-    """The process with everything it starts, all of it stopped at the end."""
+    """The process with everything it starts, all of it stopped at the end.
+
+    `lent` are descriptors that it inherits.
+    """
     with log.open("ab") as output:
         process = psutil.Popen(
             [str(word) for word in command],
@@ -48,6 +56,7 @@ def running(
             cwd=cwd,
             env={**os.environ, **(env or {})},
             start_new_session=True,
+            pass_fds=lent,
         )
     try:
         yield process

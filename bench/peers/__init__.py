@@ -76,11 +76,15 @@ def _npm(folder: str, *packages_and_options: str) -> Path:
 
 
 def _python() -> Path:
-    python = WORK / "venv" / "bin" / "python"
-    requirements = HERE / "requirements.txt"
-    installed = WORK / "venv" / "requirements.txt"
+    return python_with(HERE / "requirements.txt", "venv")
+
+
+def python_with(requirements: Path, folder: str) -> Path:
+    """Of a virtual environment in bench/.work with these packages."""
+    python = WORK / folder / "bin" / "python"
+    installed = WORK / folder / "requirements.txt"
     if not installed.exists() or installed.read_text() != requirements.read_text():
-        _install([sys.executable, "-m", "venv", WORK / "venv"])
+        _install([sys.executable, "-m", "venv", WORK / folder])
         _install([python, "-m", "pip", "install", "-q", "-r", requirements])
         shutil.copy(requirements, installed)
     return python

@@ -106,7 +106,8 @@ def _serve(given: argparse.Namespace) -> int:
     settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = occupy(settings.data.path)
     listening = _dev_listening(settings) if given.dev else _say_port
-    return asyncio.run(supervise(passed_on(given), listening, lock=lock))
+    workers = settings.rtc.workers or (1 if given.dev else len(os.sched_getaffinity(0)))
+    return asyncio.run(supervise(passed_on(given), listening, lock=lock, workers=workers))
 
 
 def _say_port(where: Listening) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tertulia.model.commands import AnyReport, Command, Report
-from tertulia.model.errors import TertuliaError
+from tertulia.model.errors import TertuliaError, Unavailable
 from tertulia.model.event import Change, Event
 from tertulia.model.ids import (
     ApplicationId,
@@ -387,6 +387,10 @@ class MediaStore(Protocol):
         """Store the representations of one upload, whose ids are new. `quota` is in octets for
         all files of the application; 0 sets none."""
 
+    async def adopt(self, file: MediaFile, path: Path, *, quota: int) -> None:
+        """Store one file by taking over its content from `path`, which is gone then. It may be
+        larger than memory. As `add` otherwise; on failure `path` stays."""
+
     async def find(self, media_id: MediaId) -> MediaFile | None: ...
 
     async def content(
@@ -411,7 +415,7 @@ class MediaStore(Protocol):
         """Delete all files of an application. Again is fine."""
 
 
-class MediaUnavailable(TertuliaError):
+class MediaUnavailable(Unavailable):
     """No media worker is there, or the one in question has not answered in time."""
 
 

@@ -90,7 +90,28 @@ class Sip(Struct, frozen=True):
 class Rtc(Struct, frozen=True):
     """WebRTC media."""
 
-    port: Annotated[int, _port("UDP port for all WebRTC legs.")] = 8189
+    host: Annotated[str, _text("IPv4 address to bind.")] = "0.0.0.0"
+    host6: Annotated[str, _text("IPv6 address to bind where there is one; empty binds none.")] = (
+        "::"
+    )
+    port: Annotated[
+        int, _port("UDP port for all WebRTC legs; each further worker takes the next one.")
+    ] = 8189
+    addresses: Annotated[
+        tuple[str, ...],
+        _text("Addresses that clients are told; empty means those of this machine's interfaces."),
+    ] = ()
+    workers: Annotated[
+        int, _whole(0, 256, "Media processes; 0 means one in development, else one a core.")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        ipaddress.IPv4Address(self.host)
+        if self.host6:
+            ipaddress.IPv6Address(self.host6)
+        for address in self.addresses:
+            if ipaddress.ip_address(address).is_unspecified:
+                raise ValueError(f"clients cannot reach {address}")
 
 
 class Account(Struct, frozen=True):
@@ -204,6 +225,46 @@ class Media(Struct, frozen=True):
     quota: Annotated[
         int, _whole(0, 1 << 50, "Octets of all files of one application; 0 sets no limit.")
     ] = 10_737_418_240
+    download_limit: Annotated[
+        int, _whole(1_024, 1 << 40, "Octets of a file that is fetched to be played.")
+    ] = 52_428_800
+    download_timeout_s: Annotated[float, _seconds("For fetching such a file.")] = 30.0
+    download_cache: Annotated[
+        int, _whole(0, 1 << 50, "Octets of such files that are kept to be played again.")
+    ] = 536_870_912
+
+
+class Speech(Struct, frozen=True):
+    """Speech synthesis and recognition, by engines of the extra `speech` or of the host."""
+
+    synthesis: Annotated[
+        Literal["auto", "piper", "espeak", "none"],
+        _text("What speaks: piper, espeak, none, or auto for piper and espeak for its languages."),
+    ] = "auto"
+    voice: Annotated[
+        str, _text("A voice of piper, NAME.onnx beside NAME.onnx.json; empty means the extra's.")
+    ] = ""
+    recognition: Annotated[
+        Literal["auto", "whisper", "sphinx", "none"],
+        _text("What recognises: whisper, sphinx, none, or auto for the first that is installed."),
+    ] = "auto"
+    recognition_model: Annotated[
+        str, _text("Folder of a Whisper model for CTranslate2; empty means the extra's, English.")
+    ] = ""
+    workers: Annotated[
+        int, _whole(0, 256, "Engines that speak, and as many that recognise; 0: half the cores.")
+    ] = 0
+    idle_s: Annotated[float, _seconds("An engine that nobody needed for so long is ended.")] = 300.0
+    patience_s: Annotated[
+        float,
+        _seconds("For one sentence, or half a minute of sound; then the engine is restarted."),
+    ] = 30.0
+    waiting: Annotated[
+        int, _whole(0, 100_000, "Texts or recordings that may wait for an engine of their kind.")
+    ] = 100
+    text_limit: Annotated[
+        int, _whole(1, 1_000_000, "Characters of one text; a longer one is not said.")
+    ] = 10_000
 
 
 class Wire(Struct, frozen=True):
@@ -258,6 +319,7 @@ class Settings(Struct, frozen=True):
     sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
     media: Media = Media()
+    speech: Speech = Speech()
     wire: Wire = Wire()
     inspector: Inspector = Inspector()
     log: Log = Log()

@@ -19,15 +19,27 @@ from tests.api.cast import (
     user,
 )
 from tests.api.conftest import Play
+from tests.api.test_calls import OFFER, enabled
 
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.membership import MemberChange, MemberDraft
 from tertulia.model.posting import EventDraft
 from tertulia.services.applications import ApplicationDraft
+from tertulia.services.knocking import KnockDraft
 from tertulia.services.users import UserDraft
 from tertulia.testing.world import Answer, World
 from tertulia.web.paging import write_cursor
+from tertulia.web.rest.audio import (
+    AsrChange,
+    AsrDraft,
+    DigitsDraft,
+    RecordDraft,
+    StreamDraft,
+    TalkDraft,
+)
 from tertulia.web.rest.legacy_members import LegacyMemberChange, LegacyMemberDraft
+from tertulia.web.rest.legs import LegAction, LegDraft
+from tertulia.web.rest.rtc import AnswerDraft, IceDraft, RtcDraft
 from tertulia.web.rest.webhooks import Policy, ReplayDraft
 from tertulia.web.routing import Guard, Route, Upload
 
@@ -52,6 +64,12 @@ BODIES: dict[Any, Any] = {
     ConversationDraft: {}, MemberDraft: entrance("mallory", "invited"),
     MemberChange: {"state": "left"}, LegacyMemberDraft: {"action": "invite", "user_id": "USR-1"},
     LegacyMemberChange: {"action": "leave"}, EventDraft: text("Hi", "MEM-1"), UserDraft: {},
+    LegDraft: {"body": {"offer": OFFER}}, LegAction: {"action": "hangup"},
+    RtcDraft: {"from": "MEM-1", "body": {"offer": OFFER}},
+    AnswerDraft: {"from": "MEM-1", "body": {"answer": OFFER["sdp"]}}, IceDraft: {"body": {}},
+    KnockDraft: {"channel": {"type": "app", "id": "LEG"}}, AsrChange: {"active": False},
+    StreamDraft: {"stream_url": ["https://sounds.test/a.mp3"]}, TalkDraft: {"text": "Hi"},
+    RecordDraft: {}, DigitsDraft: {"digits": "1"}, AsrDraft: {},
     ApplicationDraft: {"name": "x"}, ReplayDraft: {"position": 1}, Policy: {"policy": "hold"},
 }  # fmt: skip
 QUERIES = {
@@ -95,6 +113,7 @@ async def furnish(world: World) -> str:
     for draft in (text(WORDS, "MEM-1"), {"type": "message", "from": "MEM-1", "body": shown}):
         sent = await world.call("POST", "/v1/conversations/CON-1/events", draft)
         assert sent.status == 201
+    await enabled(world, "MEM-1", "alice")
     await world.hub.services.indexer.catch_up()
     media_id: str = file.json["id"]
     return media_id
@@ -102,10 +121,12 @@ async def furnish(world: World) -> str:
 
 def asked(world: World, media_id: str) -> Iterator[Asked]:
     """Every route with what `furnish` has made, conversations by id and by name."""
+    leg_id = next((live.leg.id for live in world.hub.services.legs), "none")
     ids = {
         "user_id": "alice", "member_id": "MEM-1", "event_id": "2", "media_id": media_id,
         "session_id": "SES-1", "application_id": world.application.id, "replay_id": "1",
-        "dc": "local",
+        "dc": "local", "leg_id": leg_id, "rtc_id": leg_id,
+        "knocking_id": "K-1", "asr_id": "A-1",
     }  # fmt: skip
     for route in world.hub.router.routes:
         is_upload = isinstance(route.body, Upload)

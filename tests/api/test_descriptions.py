@@ -1,6 +1,7 @@
 """The served descriptions: open to everybody, and true of what the server answers."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.api.cast import (
 )
 from tests.api.catalogue import BODIES, EXTENSIONS, V03, V1
 from tests.api.conftest import Play
+from tests.api.test_calls import OFFER
 from tests.live.visitor import Client
 from tests.web.pointers import closed, references, resolve
 
@@ -170,6 +172,9 @@ def test_answers_are_as_described(play: Play) -> None:
         await _sessions(everything)
         await _discovery(everything)
         await _extensions(everything)
+        await _legs(everything)
+        await _older_legs(everything)
+        await _audio(everything)
         for path in ("/healthz", "/readyz", "/openapi.json", "/asyncapi.json"):
             await everything.call("GET", path, 200, headers=NOBODY)
         known = {(route.method, route.path) for route in world.hub.router.routes}
@@ -322,6 +327,116 @@ async def _extensions(checked: _Checked) -> None:
     assert found.json["results"]
     await checked.call("GET", "/tertulia/v1/search?q=needle&conversation_id=CON-none", 404, **by)
     await checked.call("GET", "/tertulia/v1/search?q=!", 400, **by)
+
+
+async def _talker(checked: _Checked, name: str) -> tuple[str, str]:
+    """A new conversation with a member of that name: its path behind the edition, the member."""
+    cid = (await conversation(checked.world))["id"]
+    mid = (await joined(checked.world, cid, name))["id"]
+    return f"/conversations/{cid}", mid
+
+
+async def _audible(checked: _Checked, room: str, mid: str, name: str) -> str:
+    """Audio for the member: its leg."""
+    offer = {"from": mid, "body": {"offer": OFFER}}
+    made = await checked.call("POST", f"/v0.3{room}/rtc", 201, offer, user=name)
+    await checked.world.settle()
+    return str(made.json["id"])
+
+
+async def _legs(checked: _Checked) -> None:
+    room, mid = await _talker(checked, "speaker")
+    by = {"user": "speaker"}
+    leg_id = await _audible(checked, room, mid, "speaker")
+    rtc = f"/v0.3{room}/rtc/{leg_id}"
+    offer = {"from": mid, "body": {"offer": OFFER}}
+    await checked.call("POST", f"{rtc}/offer", 201, offer, **by)
+    await checked.call("POST", f"{rtc}/ice", 201, {"body": {}}, **by)
+    for path in ("/v0.3/legs", f"/v0.3{room}/legs", f"/v0.3/legs/{leg_id}"):
+        await checked.call("GET", path, 200)
+    await checked.call("PUT", f"/v0.3/legs/{leg_id}", 200, {"action": "mute"})
+    await checked.call("PUT", f"/v0.3/legs/{leg_id}", 409, {"action": "answer"})
+    await checked.call("DELETE", rtc, 204, **by)
+    await checked.call("DELETE", f"/v0.3/legs/{leg_id}", 204)
+    called = await _ringing(checked, room, mid, "callee")
+    answer = {"from": mid, "body": {"answer": OFFER["sdp"]}}
+    path = f"/v0.3{room}/rtc/{called}/answer"
+    await checked.call("POST", path, 201, answer, user="callee")
+    own = await checked.call("POST", "/v0.3/legs", 200, {"body": {"offer": OFFER}}, **by)
+    knock = {"channel": {"type": "app", "id": own.json["rtc_id"]}}
+    made = await checked.call("POST", "/v0.3/knocking", 201, knock, **by)
+    await checked.call("POST", "/v0.3/knocking", 409, knock, **by)
+    await checked.call("DELETE", f"/v0.3/knocking/{made.json['id']}", 204, **by)
+    await checked.call("DELETE", f"/v0.3/knocking/{made.json['id']}", 404, **by)
+
+
+async def _ringing(checked: _Checked, room: str, host: str, name: str) -> str:
+    """A leg that rings, whose user has joined already."""
+    await user(checked.world, name)
+    guest = entrance(name, "invited", media={"audio_settings": {"enabled": True}})
+    made = await checked.call("POST", f"/v0.3{room}/members", 201, {**guest, "from": host})
+    path = f"/v0.3{room}/members/{made.json['id']}"
+    await checked.call("PUT", path, 200, {"state": "joined"}, user=name)
+    await checked.world.settle()
+    return str(made.json["channel"]["id"])
+
+
+async def _older_legs(checked: _Checked) -> None:
+    for edition in ("beta", "v0.1", "beta2", "v0.2"):
+        name = f"speaker-{edition}"
+        room, mid = await _talker(checked, name)
+        by, old = {"user": name}, f"/{edition}"
+        offer = {"from": mid, "body": {"offer": OFFER}}
+        made = await checked.call("POST", f"{old}{room}/rtc", 200, offer, **by)
+        await checked.world.settle()
+        rtc = f"{old}{room}/rtc/{made.json['id']}"
+        await checked.call("POST", f"{rtc}/offer", 200, offer, **by)
+        leg = f"{old}/legs/{made.json['id']}"
+        await checked.call("GET", leg, 200)
+        await checked.call("PUT", leg, 200, {"action": "earmuff"})
+        await checked.call("PUT", f"{leg}/stream", 200, {"stream_url": ["https://s.test/a.mp3"]})
+        await checked.call("PUT", f"{leg}/talk", 200, {"text": "Hello"})
+        await checked.call("PUT", f"{leg}/recording", 200, {"format": "wav"})
+        await checked.call("PUT", f"{leg}/dtmf", 200, {"digits": "1"})
+        checked.world.downloads["https://s.test/a.mp3"] = Path("a.mp3")
+        for what in ("stream", "talk", "recording"):
+            await checked.call("DELETE", f"{leg}/{what}", 404)
+        await checked.call("DELETE", rtc, 200, **by)
+        own = await checked.call("POST", f"{old}/legs", 200, {"body": {"offer": OFFER}}, **by)
+        knock = {"channel": {"type": "app", "id": own.json["rtc_id"]}}
+        knocked = await checked.call("POST", f"{old}/knocking", 200, knock, **by)
+        await checked.call("DELETE", f"{old}/knocking/{knocked.json['id']}", 200, **by)
+        await checked.call("DELETE", f"{old}/legs/{own.json['rtc_id']}", 200, **by)
+        called = await _ringing(checked, room, mid, f"callee-{edition}")
+        answer = {"body": {"answer": OFFER["sdp"]}}
+        path = f"{old}{room}/rtc/{called}/answer"
+        await checked.call("POST", path, 200, answer, user=f"callee-{edition}")
+
+
+async def _audio(checked: _Checked) -> None:
+    world = checked.world
+    room, mid = await _talker(checked, "singer")
+    leg = f"/v0.3/legs/{await _audible(checked, room, mid, 'singer')}"
+    world.downloads["https://s.test/a.mp3"] = Path("a.mp3")
+    stream = {"stream_url": ["https://s.test/a.mp3"], "loop": 0}
+    for method, target in (("POST", leg), ("PUT", leg), ("PUT", f"/v1{room}")):
+        await checked.call(method, f"{target}/stream", 200, stream)
+        await checked.call(
+            method, f"{target}/talk", 200, {"text": "Hello", "loop": 0, "queue": True}
+        )
+        recording = "record" if room in target else "recording"
+        await checked.call(method, f"{target}/{recording}", 200, {"format": "wav"})
+        await world.settle()
+        for what in ("stream", "talk", recording):
+            await checked.call("DELETE", f"{target}/{what}", 204)
+            await world.settle()
+            await checked.call("DELETE", f"{target}/{what}", 404)
+    await checked.call("POST", f"{leg}/dtmf", 200, {"digits": "12#"})
+    await checked.call("PUT", f"{leg}/dtmf", 200, {"digits": "12#"})
+    made = await checked.call("POST", f"{leg}/asr", 201, {"language": "en-GB"})
+    await checked.call("PATCH", f"{leg}/asr/{made.json['id']}", 200, {"active": False})
+    await checked.call("PUT", f"{leg}/asr", 200, {"start_timeout": 3})
+    await checked.call("DELETE", f"{leg}/asr", 204)
 
 
 async def _media(checked: _Checked) -> None:

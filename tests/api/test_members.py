@@ -61,7 +61,8 @@ def test_an_invited_member_is_shown_with_both_forms_of_links(play: Play, state: 
         assert made.status == 201
         href = f"{ORIGIN}{MEMBERS}/MEM-1"
         assert made.json == {
-            "id": "MEM-1", "conversation_id": "CON-1", "state": "INVITED", "channel": channel,
+            "id": "MEM-1", "conversation_id": "CON-1", "state": "INVITED",
+            "channel": {**channel, "id": "bare-2"},
             "media": media, "knocking_id": "k-1", "initiator": {"invited": {"is_system": True}},
             "timestamp": {"invited": made.json["timestamp"]["invited"]},
             "_links": {"href": href, "self": {"href": href}},

@@ -1,7 +1,11 @@
 """The contract of MediaStore (tertulia/ports.py): what every adapter guarantees."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from msgspec.structs import replace
@@ -35,6 +39,16 @@ def image(*contents: bytes) -> list[Stored]:
     ]
 
 
+@contextmanager
+def made(content: bytes) -> Iterator[Path]:
+    """A file that is to be gone afterwards, and is there before."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "made.wav")
+        path.write_bytes(content)
+        yield path
+        assert not path.exists()
+
+
 class MediaContract(Contract[MediaStore]):
     pass
 
@@ -47,6 +61,17 @@ class MediaStoreContract(MediaContract):
         for each in upload:
             assert await store.find(each.file.id) == each.file
             assert await store.content(each.file.id) == each.content
+
+    @scenario
+    async def test_a_file_is_taken_over_from_where_it_was_made(self, store: MediaStore) -> None:
+        one = stored(b"recorded" * 300_000)
+        with made(one.content) as path:
+            with pytest.raises(QuotaReached):
+                await store.adopt(one.file, path, quota=1000)
+            assert await store.find(one.file.id) is None
+            await store.adopt(one.file, path, quota=0)
+        assert await store.find(one.file.id) == one.file
+        assert await store.content(one.file.id) == one.content
 
     @scenario
     async def test_a_file_is_read_in_pieces(self, store: MediaStore) -> None:

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "runs"), [("websocket", 20_000), ("socketio", 100_000), ("http1", 20_000)]
+    ("name", "runs"),
+    [("websocket", 20_000), ("socketio", 100_000), ("http1", 20_000), ("rtp", 50_000)],
 )
 def test_no_input_breaks_a_reader(name: str, runs: int, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tertulia import devkit
+from tertulia.app.audio import AudioPorts
 from tertulia.app.chance import RandomIds, SystemClock
 from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
@@ -39,11 +40,13 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     link = Link(ends.link)
     stores = await Stores.open(settings.data.path)
     desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
-    vitals = Vitals(desk=desk, clock=clock, monotonic=time.monotonic)
+    audio = AudioPorts(settings, clock)
+    vitals = Vitals(desk=desk, workers=audio.workers, clock=clock, monotonic=time.monotonic)
     outside = Outside(
         store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
         announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
-        smith=devkit.RsaSmith(), desk=desk, health=vitals,
+        smith=devkit.RsaSmith(), desk=desk, health=vitals, workers=audio.workers,
+        speech=audio.speech, downloads=audio.downloads, scratch=audio.scratch,
         development=_development_keys(settings) if dev else None,
     )  # fmt: skip
     if dev:
@@ -54,6 +57,9 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     if dev:
         await _ensure_application(stores.store, settings)
     await hub.live.start()
+    await hub.services.conductor.start()
+    await hub.services.calls.bury()
+    await audio.listen()
     server = Server(
         hub.api.answer, _limits(settings),
         connections_max=settings.http.max_connections,
@@ -61,19 +67,23 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     server.take_upgrades(hub.live.doorway.enter)
     vitals.server, vitals.live = server, hub.live
     services = hub.services
-    tasks = [asyncio.create_task(each.run()) for each in (services.expiry, services.indexer)]
+    running = (services.expiry, services.indexer, services.conductor)
+    tasks = [asyncio.create_task(each.run()) for each in running]
     try:
         listening = await _listen(server, settings, dev=dev)
+        services.audio.library.address = _address(settings, listening)
         os.write(1, msgspec.json.encode(listening) + b"\n")
         _log.info("serving", extra={"action": "hub_started", "port": listening.http_port})
         await ended(ends.lifeline)
     finally:
         await hub.live.close()
         services.following.end()
+        await services.errands.close()
         await server.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await audio.close()
         await desk.close()
         await stores.close()
         link.close()
@@ -98,6 +108,12 @@ async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening
     except OSError as error:
         raise SettingsError(f"http: {error}") from None
     return Listening(os.getpid(), port, https_port)
+
+
+def _address(settings: Settings, listening: Listening) -> str:
+    """Start of the addresses that events give to files."""
+    http = settings.http
+    return http.public_url.rstrip("/") or f"http://{http.host}:{listening.http_port}"
 
 
 def _tls(settings: Settings, *, dev: bool) -> ssl.SSLContext | None:

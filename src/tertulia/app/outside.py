@@ -1,6 +1,7 @@
 """What a hub needs from the world."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,8 +15,12 @@ from tertulia.ports import (
     MediaStore,
     SearchIndex,
     SessionLedger,
+    Speech,
+    Workers,
 )
 from tertulia.services.applications import KeySmith
+from tertulia.services.calls import Patience
+from tertulia.services.sounds import Downloads
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.system import Health
 from tertulia.web.rest.webhooks import WebhookDesk
@@ -32,6 +37,11 @@ class Outside(Struct, frozen=True, kw_only=True):
     media: MediaStore
     search: SearchIndex
     ledger: SessionLedger
+    workers: Workers
+    speech: Speech
+    downloads: Downloads
+    scratch: Path
+    """A folder for audio that is on its way; both processes of a machine see it."""
     announcer: Announcer
     clock: Clock
     monotonic: Callable[[], float]
@@ -40,5 +50,6 @@ class Outside(Struct, frozen=True, kw_only=True):
     smith: KeySmith
     desk: WebhookDesk
     health: Health
+    patience: Patience = Patience()
     development: DevelopmentKeys | None = None
     """In development mode: what the inspector opens with."""

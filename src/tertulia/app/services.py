@@ -3,15 +3,25 @@
 from tertulia.app.outside import Outside
 from tertulia.services.announcements import Announcements
 from tertulia.services.applications import Applications
+from tertulia.services.audio import Audio, Booth
+from tertulia.services.audiocontrol import AudioControl
+from tertulia.services.calls import Calls
 from tertulia.services.cards import Cards
+from tertulia.services.conductor import Conductor
 from tertulia.services.conversations import Conversations
+from tertulia.services.errands import Errands
 from tertulia.services.events import Events
 from tertulia.services.expiry import Expiry
 from tertulia.services.following import Following
+from tertulia.services.knocking import Knocking
+from tertulia.services.legcontrol import LegControl
+from tertulia.services.legs import Legs
 from tertulia.services.media import MediaFiles
 from tertulia.services.members import Members
 from tertulia.services.messages import Messages
+from tertulia.services.reactions import CallReactions
 from tertulia.services.search import Indexer, Search
+from tertulia.services.signalling import Signalling
 from tertulia.services.users import Users
 from tertulia.settings import Settings
 
@@ -27,12 +37,47 @@ class Services:
             log=log, directory=directory, announcer=self.announcements, cards=cards, clock=clock,
             ids=ids,
         )  # fmt: skip
-        self.members = Members(
-            conversations=conversations, users=self.users, directory=directory, ids=ids
+        patience = outside.patience
+        self.errands = errands = Errands()
+        self.legs = legs = Legs(
+            conversations=conversations, directory=directory, workers=outside.workers, clock=clock
         )
+        self.calls = calls = Calls(
+            legs=legs, conversations=conversations, directory=directory, clock=clock, ids=ids,
+            errands=errands, patience=patience,
+        )  # fmt: skip
+        self.signalling = Signalling(
+            calls=calls, legs=legs, conversations=conversations, clock=clock, ids=ids,
+            errands=errands, patience=patience,
+        )  # fmt: skip
+        self.leg_control = LegControl(
+            calls=calls, legs=legs, conversations=conversations, directory=directory
+        )
+        self.members = Members(
+            conversations=conversations, users=self.users, directory=directory, ids=ids,
+            clock=clock, calls=calls, signalling=self.signalling,
+        )  # fmt: skip
+        self.knocking = Knocking(
+            calls=calls, legs=legs, conversations=conversations, members=self.members,
+            clock=clock, ids=ids, errands=errands,
+        )  # fmt: skip
+        self.conductor = Conductor(log=log, workers=outside.workers, errands=errands)
+        reactions = CallReactions(
+            calls=calls, legs=legs, signalling=self.signalling, knocking=self.knocking
+        )
+        self.conductor.add(reactions.reactions, reactions.hearings)
         self.media = MediaFiles(
             store=outside.media, directory=directory, conversations=conversations, clock=clock,
             ids=ids, upload_limit=settings.media.upload_limit, quota=settings.media.quota,
+        )  # fmt: skip
+        booth = Booth(
+            outside.workers, outside.speech, outside.downloads, outside.scratch, errands, ids
+        )
+        self.audio = Audio(booth, conversations=conversations, legs=legs, media=self.media)
+        self.audio.conduct(self.conductor)
+        self.audio_control = AudioControl(
+            audio=self.audio, control=self.leg_control, legs=legs, conversations=conversations,
+            ids=ids,
         )  # fmt: skip
         self.events = Events(conversations=conversations, media=self.media, log=log, ids=ids)
         self.messages = Messages(conversations=conversations, log=log)

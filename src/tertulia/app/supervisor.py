@@ -31,10 +31,14 @@ _log = logging.getLogger(__name__)
 class Lent(NamedTuple):
     """Descriptors that a part inherits."""
 
-    link: int
+    link: int | None
     lifeline: int
     lock: int
     """Only to be held, while the part lives."""
+
+
+MODULES = {"media": "tertulia.app.media_part"}
+"""What a part is run from, when not from tertulia.app.part."""
 
 
 class Part:
@@ -100,10 +104,12 @@ class Part:
         if self._ended.is_set():
             return 0
         end, lifeline, _ = self._lent
+        link_end = [] if end is None else ["--link", str(end)]
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tertulia.app.part", self.name, *self.arguments,
-            "--link", str(end), "--lifeline", str(lifeline),
-            pass_fds=self._lent, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+            sys.executable, "-m", MODULES.get(self.name, "tertulia.app.part"), self.name,
+            *self.arguments, *link_end, "--lifeline", str(lifeline),
+            pass_fds=[each for each in self._lent if each is not None],
+            stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         if self._ended.is_set():  # told while it was being started
             self._signal(signal.SIGTERM)
@@ -114,9 +120,9 @@ class Part:
 
 
 async def supervise(
-    arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int
+    arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int, workers: int
 ) -> int:
-    """Run hub and dispatcher until SIGTERM or SIGINT; the exit code.
+    """Run hub, dispatcher and so many media workers until SIGTERM or SIGINT; the exit code.
 
     `on_listening` hears where the hub serves, each time that it has started. `lock` is what holds
     the data directory.
@@ -125,6 +131,10 @@ async def supervise(
     lifeline, held_open = os.pipe()
     hub = Part("hub", arguments, Lent(hub_end.fileno(), lifeline, lock))
     dispatcher = Part("dispatcher", arguments, Lent(dispatcher_end.fileno(), lifeline, lock))
+    media = [
+        Part("media", [*arguments, "--index", str(index)], Lent(None, lifeline, lock))
+        for index in range(workers)
+    ]
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,11 +151,12 @@ async def supervise(
     async with asyncio.TaskGroup() as parts:
         serving = parts.create_task(hub.keep(heard))
         serving.add_done_callback(lambda _: over.set())
-        parts.create_task(dispatcher.keep())
+        for part in (dispatcher, *media):
+            parts.create_task(part.keep())
         await over.wait()
-        for part in (hub, dispatcher):
+        for part in (hub, dispatcher, *media):
             part.tell_to_end()
-        killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, dispatcher)]
+        killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, dispatcher, *media)]
     for killer in killers:
         killer.cancel()
     os.close(held_open)

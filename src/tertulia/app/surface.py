@@ -10,17 +10,21 @@ from tertulia.dispatch.envelope import envelope
 from tertulia.settings import Settings
 from tertulia.web.access import Access
 from tertulia.web.rest.applications import ApplicationsResource
+from tertulia.web.rest.audio import AudioResource
 from tertulia.web.rest.conversations import ConversationResource
 from tertulia.web.rest.discovery import DiscoveryResource
 from tertulia.web.rest.events import EventResource
 from tertulia.web.rest.inspector import inspector_routes
+from tertulia.web.rest.knocking import KnockingResource
 from tertulia.web.rest.legacy_conversations import LegacyConversationResource
 from tertulia.web.rest.legacy_events import LegacyEventResource
 from tertulia.web.rest.legacy_members import LegacyMemberResource
 from tertulia.web.rest.legacy_users import LegacyUserResource
+from tertulia.web.rest.legs import LegResources
 from tertulia.web.rest.media import MediaResource
 from tertulia.web.rest.members import MemberResource
 from tertulia.web.rest.messages import ThreadResource
+from tertulia.web.rest.rtc import RtcResources
 from tertulia.web.rest.search import SearchResource
 from tertulia.web.rest.sessions import SessionDesk, SessionResource
 from tertulia.web.rest.stream import Authorise, StreamResource
@@ -54,11 +58,15 @@ def surface(behind: Behind) -> Iterator[Route]:
 def _resources(behind: Behind) -> Iterator[object]:
     services, sessions, outside = behind.services, behind.sessions, behind.outside
     settings = behind.settings
-    yield ConversationResource(services.conversations, services.users)
+    yield ConversationResource(services.conversations, services.users, services.audio_control.state)
     yield MemberResource(services.members)
     yield EventResource(services.events, settings.wire.v1_events)
     yield UserResource(services.users, services.members, sessions)
     yield SessionResource(sessions, services.users, outside.clock, settings.account.api_key)
+    yield LegResources(services.leg_control, services.conversations)
+    yield RtcResources(services.signalling, services.members)
+    yield AudioResource(services.audio_control)
+    yield KnockingResource(services.knocking, services.users)
     yield MediaResource(services.media)
     yield ApplicationsResource(services.applications, behind.access, sessions)
     yield ThreadResource(services.messages)

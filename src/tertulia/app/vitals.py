@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from tertulia.app.desk import JournalDesk
+from tertulia.app.workers import MediaWorkers
 from tertulia.dispatch.records import Counts
 from tertulia.live.room import Live
+from tertulia.model.commands import Load
 from tertulia.model.ids import ApplicationId
 from tertulia.model.instant import Instant
 from tertulia.ports import Clock
@@ -15,10 +17,14 @@ DISPATCHER_SILENCE = 5.0
 
 
 class Vitals:
-    """The hub's view of itself and of the dispatcher."""
+    """The hub's view of itself, of the dispatcher and of the media workers."""
 
-    def __init__(self, *, desk: JournalDesk, clock: Clock, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, desk: JournalDesk, workers: MediaWorkers, clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._workers = workers
         self._clock = clock
         self._monotonic = monotonic
         self._alive_at: float | None = None
@@ -30,7 +36,7 @@ class Vitals:
 
     def unready(self) -> list[str]:
         silent = self._alive_at is None or self._monotonic() - self._alive_at > DISPATCHER_SILENCE
-        return ["dispatcher"] if silent else []
+        return [*(["dispatcher"] if silent else []), *([] if self._workers.up else ["media"])]
 
     async def metrics(self) -> str:
         lines = ["# TYPE tertulia_http_connections gauge"]
@@ -51,6 +57,7 @@ class Vitals:
                 "# TYPE tertulia_session_deliveries_total counter",
                 f"tertulia_session_deliveries_total {self.live.delivery.delivered}",
             ]
+        lines += self._media_lines()
         figures = [_figures(count, self._clock.now()) for count in await self._desk.counts()]
         for name, kind in _WEBHOOK_FIGURES.items():
             lines.append(f"# TYPE tertulia_webhook_{name} {kind}")
@@ -60,7 +67,27 @@ class Vitals:
             ]
         return "\n".join(lines) + "\n"
 
+    def _media_lines(self) -> list[str]:
+        up = self._workers.up
+        lines = ["# TYPE tertulia_media_workers gauge", f"tertulia_media_workers {len(up)}"]
+        for name, (kind, figure) in _MEDIA_FIGURES.items():
+            lines.append(f"# TYPE tertulia_media_{name} {kind}")
+            lines += [
+                f'tertulia_media_{name}{{worker="{worker.name}"}} {figure(worker.load)}'
+                for worker in up
+                if worker.load is not None
+            ]
+        return lines
 
+
+_MEDIA_FIGURES: dict[str, tuple[str, Callable[[Load], float]]] = {
+    "legs": ("gauge", lambda load: load.legs),
+    "rooms": ("gauge", lambda load: load.rooms),
+    "ticks_total": ("counter", lambda load: load.ticks),
+    "late_ticks_total": ("counter", lambda load: load.late),
+    "dropped_frames_total": ("counter", lambda load: load.dropped),
+    "busy_share": ("gauge", lambda load: load.busy),
+}
 _WEBHOOK_FIGURES = {
     "delivered_total": "counter", "failed_attempts_total": "counter", "held_lanes": "gauge",
     "dead_letters": "gauge", "lag_seconds": "gauge",

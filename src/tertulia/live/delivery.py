@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 
-from tertulia.live.dialect import reaches_sessions
+from tertulia.live.dialect import destination, reaches_sessions
 from tertulia.live.packets import Packets
 from tertulia.live.presence import Attendance, Room
 from tertulia.live.session import Session
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
+from tertulia.model.hearing import DIRECTED
 from tertulia.model.ids import ConversationId, Position
 from tertulia.model.state import ConversationState, Member, MemberState, Profile
 from tertulia.ports import EventLog
@@ -153,7 +154,9 @@ class Delivery:
     def _send(self, run: list[Event]) -> None:
         """To all who have joined the conversation."""
         became = run[0].became
-        if isinstance(became, Member):
+        if run[0].type in DIRECTED:
+            self._send_directed(run[0])
+        elif isinstance(became, Member):
             self._send_membership(run[0], became)
         elif isinstance(became, Profile) and became.state is ConversationState.DELETED:
             self._attendance.close(became.id)
@@ -176,6 +179,16 @@ class Delivery:
         finally:
             if member.state is MemberState.LEFT:
                 attendance.leave(member.user_id, member.conversation_id, member.id)
+
+    def _send_directed(self, event: Event) -> None:
+        """Signalling: to the session that it answers, or to all of its user when that is gone."""
+        user_id = event.became.user_id if isinstance(event.became, Member) else None
+        presence = self._attendance.presences.get(user_id) if user_id else None
+        if presence is None or not reaches_sessions(event.type):
+            return
+        wanted = destination(event)
+        chosen = [each for each in presence.sessions if each.record.id == wanted]
+        self._deliver(Packets([event]), chosen or list(presence.sessions))
 
     def _room(self, conversation_id: ConversationId | None) -> Room | None:
         return self._attendance.rooms.get(conversation_id) if conversation_id else None
@@ -201,7 +214,7 @@ class Delivery:
 def _changes_hearers(event: Event) -> bool:
     became = event.became
     return isinstance(became, Member) or (
-        became is not None and became.state is ConversationState.DELETED
+        isinstance(became, Profile) and became.state is ConversationState.DELETED
     )
 
 

@@ -1,5 +1,8 @@
 """What an event looks like to a session, and which events its kind of client can parse."""
 
+import msgspec
+from msgspec import Struct
+
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Reach, find
 from tertulia.model.instant import iso
@@ -19,6 +22,13 @@ _CUSTOM = "custom:"
 _NEEDS_EMBEDDED = "member:media"
 """COMPAT: the typed client drops one without `_embedded`, be it null (wire-clients 5.5)."""
 
+
+class _Directed(Struct):
+    session_destination: str | None = None
+
+
+_DESTINATION = msgspec.json.Decoder(_Directed)
+
 _reaching: dict[str, bool] = {}
 
 
@@ -30,6 +40,11 @@ def reaches_sessions(name: str) -> bool:
         if not name.startswith(_CUSTOM):  # of these there is no end
             _reaching[name] = known
     return known
+
+
+def destination(event: Event) -> str | None:
+    """The session that signalling is meant for, if it says."""
+    return _DESTINATION.decode(event.body).session_destination
 
 
 def can_parse(dialect: Dialect, event: Event) -> bool:

@@ -113,6 +113,32 @@ class MediaNotFound(NotFound):
     code = "media:error:not-found"
 
 
+class LegNotFound(NotFound):
+    """The leg does not exist, or you do not have access."""
+
+    code = "leg:error:not-found"
+
+
+class KnockingNotFound(NotFound):
+    """The knocking does not exist, or you do not have access."""
+
+    code = "knocking:error:not-found"
+
+
+class LegOver(Rejected):
+    """The leg has ended, or is not at a point where this can be done."""
+
+    status = 409
+    code = "leg:error:invalid-state"
+    title = "Invalid state."
+
+
+class NothingSounds(NotFound):
+    """Nothing of that kind is going on there."""
+
+    code = "audio:error:not-found"
+
+
 class SessionNotFound(NotFound):
     """Session does not exist, or you do not have access."""
 

@@ -7,6 +7,15 @@ from tertulia.model.event import Event
 from tertulia.model.ids import ConversationId, MemberId, UserId
 from tertulia.model.state import ConversationState, Member, MemberState, Profile
 
+DIRECTED = frozenset({"rtc:answer", "rtc:offer"})
+"""Signalling: only for the user of the member that it became. COMPAT: a client takes any answer in
+its conversation for the answer to its own offer (wire-clients 4.6)."""
+
+
+def may_hear(user_id: UserId, event: Event) -> bool:
+    """Whether a member of the conversation is told of the event at all."""
+    return event.type not in DIRECTED or _own(user_id, event) is not None
+
 
 def heard(
     user_id: UserId, events: Sequence[Event], joined: Mapping[ConversationId, Collection[MemberId]]
@@ -20,7 +29,7 @@ def heard(
     found = []
     for event in events:
         name, own = event.conversation_id, _own(user_id, event)
-        if name is None or name not in before:
+        if name is None or name not in before or not may_hear(user_id, event):
             continue
         if own is not None and own.state is MemberState.JOINED:
             before[name].add(own.id)

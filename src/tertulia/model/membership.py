@@ -78,9 +78,10 @@ def requested_state(text: str, allowed: Iterable[MemberState]) -> MemberState:
 
 def enter(
     conversation: Conversation, now: Instant, *, draft: MemberDraft, user: User, actor: Actor,
-    member_id: MemberId, inviter: User | None,
+    member_id: MemberId, inviter: User | None, sdp: str | None = None,
 ) -> Decision:  # fmt: skip
-    """Invite a user, or let it join. `inviter` is the user behind the member that invites."""
+    """Invite a user, or let it join. `inviter` is the user behind the member that invites, `sdp`
+    the offer of a call."""
     state = requested_state(draft.state, (MemberState.INVITED, MemberState.JOINED))
     _check_channel(draft.channel)
     host = _host(conversation, draft, actor)
@@ -92,7 +93,8 @@ def enter(
             raise MemberAlreadyInvited()
         _require_room(conversation)
         member = _invited(conversation, now, draft, user, actor, member_id, host)
-        return Decision((_fact(conversation.profile, member, user, host=host, inviter=inviter),))
+        told = _fact(conversation.profile, member, user, host=host, inviter=inviter, sdp=sdp)
+        return Decision((told,))
     if not actor.is_system and actor.user_id != user.id:
         raise Forbidden("A user may only join as itself.")
     if present is None:
@@ -121,6 +123,15 @@ def change(
     else:
         changed = _leave(conversation, member, now, request, actor)
     return Decision((_fact(conversation.profile, changed, user),))
+
+
+def leave(
+    conversation: Conversation, member: Member, now: Instant, *, user: User, reason: Reason
+) -> Fact:
+    """A member leaves because its leg has ended: in the name of the application."""
+    system = Actor(conversation.profile.application_id)
+    request = MemberChange(state=MemberState.LEFT, reason=reason)
+    return _fact(conversation.profile, _leave(conversation, member, now, request, system), user)
 
 
 def withdraw(conversation: Conversation, now: Instant, *, user: User, reason: Reason) -> Decision:
@@ -168,10 +179,21 @@ def _joined(
     media: Media | None = None,
 ) -> Member:  # fmt: skip
     return replace(
-        member, state=MemberState.JOINED, joined_at=now, channel=channel or member.channel,
+        member, state=MemberState.JOINED, joined_at=now, channel=_answered(member, channel),
         media=media or member.media,
         initiator={**member.initiator, "joined": actor.as_initiator(member.id)},
     )  # fmt: skip
+
+
+def _answered(member: Member, channel: Channel | None) -> Channel:
+    """The channel of who joins. COMPAT: the client SDK answers a call by a channel that says no
+    more than its type (wire-clients 5.2): leg and ends stay those of the invitation."""
+    known = member.channel
+    if channel is None or channel == Channel(type=known.type):
+        return known
+    if channel.id is None and known.id is not None and channel.type == known.type:
+        return replace(channel, id=known.id)
+    return channel
 
 
 def _invited(
@@ -253,10 +275,10 @@ def _require_room(conversation: Conversation) -> None:
 
 def _fact(
     profile: Profile, member: Member, user: User, *, host: Member | None = None,
-    inviter: User | None = None,
+    inviter: User | None = None, sdp: str | None = None,
 ) -> Fact:  # fmt: skip
     """COMPAT: member events name their subject in `from` (wire-clients 10 #5)."""
-    body = member_body(profile, member, user, host=host, inviter=inviter)
+    body = member_body(profile, member, user, host=host, inviter=inviter, sdp=sdp)
     return Fact(
         f"member:{member.state.lower()}", encode_body(body), sender=member.id, became=member
     )

@@ -77,6 +77,10 @@ class Conversations:
         self._live: OrderedDict[ConversationId, _Live] = OrderedDict()
         self._loading: dict[ConversationId, asyncio.Future[_Live | None]] = {}
 
+    def now(self) -> Instant:
+        """The time of the log."""
+        return self._clock.now()
+
     async def create(self, draft: ConversationDraft, actor: Actor) -> Conversation:
         """Raises DuplicateConversationName."""
         now = self._clock.now()

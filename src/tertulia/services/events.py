@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
 from tertulia.model.errors import EventNotFound, ValidationFailed
@@ -10,6 +12,7 @@ from tertulia.model.event import Event, Fact
 from tertulia.model.events.registry import Creator, decode_body, encode_body, find, mint
 from tertulia.model.events.values import EventReference
 from tertulia.model.extending import EDIT, EDITS
+from tertulia.model.hearing import may_hear
 from tertulia.model.ids import ConversationId, EventId, MediaId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.media import named_media
@@ -77,15 +80,24 @@ class Events:
 
     async def get(self, conversation_id: ConversationId, event_id: EventId, actor: Actor) -> Event:
         (event,) = await self._targets(conversation_id, (event_id,), actor)
-        if event is None:
+        if event is None or (actor.user_id is not None and not may_hear(actor.user_id, event)):
             raise EventNotFound()
         return event
 
     async def list(
         self, conversation_id: ConversationId, query: EventQuery, actor: Actor
     ) -> list[Event]:
+        """A user sees no signalling but its own."""
         await self._conversations.seen(conversation_id, actor)
-        return await self._log.events(conversation_id, query)
+        found: list[Event] = []
+        while True:
+            read = await self._log.events(conversation_id, query)
+            user_id = actor.user_id
+            found += [each for each in read if user_id is None or may_hear(user_id, each)]
+            if len(read) < query.limit or len(found) >= query.limit:
+                return found[: query.limit]
+            last = read[-1].id or 0
+            query = replace(query, before=last) if query.descending else replace(query, after=last)
 
     async def _commit_about(
         self, conversation_id: ConversationId, named: Sequence[EventId], actor: Actor,

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -90,6 +91,24 @@ class MediaFiles:
     async def add(self, given: Given, actor: Actor) -> MediaFile:
         """Keep a file of any type that is taken."""
         (file,) = await self._add(given, actor, [Picture(given.content, self._type(given))])
+        return file
+
+    async def adopt(self, path: Path, name: str, actor: Actor) -> MediaFile:
+        """Keep a file that this server has made, of any size, and delete it where it was.
+
+        Raises MediaQuotaReached.
+        """
+        digest, size, head = await asyncio.to_thread(_measured, path)
+        media_id = MediaId(f"MED-{self._ids.bare()}")
+        file = MediaFile(
+            id=media_id, upload=media_id, application_id=actor.application_id,
+            content_type=content_type_of(head) or "application/octet-stream", size=size,
+            digest=digest, created_at=self._clock.now(), uploader=actor.user_id, name=name,
+        )  # fmt: skip
+        try:
+            await self._store.adopt(file, path, quota=self._quota)
+        except QuotaReached:
+            raise MediaQuotaReached() from None
         return file
 
     async def add_image(self, given: Given, ratios: Ratios, actor: Actor) -> list[MediaFile]:
@@ -256,6 +275,15 @@ class MediaFiles:
 def _owns(actor: Actor, file: MediaFile) -> bool:
     is_own = actor.is_system or actor.user_id == file.uploader
     return is_own and actor.application_id == file.application_id
+
+
+def _measured(path: Path) -> tuple[str, int, bytes]:
+    """SHA-256, octets, and the first of them."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+        file.seek(0)
+        return digest, size, file.read(512)
 
 
 def _digests(pictures: Sequence[Picture]) -> list[str]:

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
-from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, MemberNotFound, ValidationFailed
-from tertulia.model.event import Event
+from tertulia.model.decision import Decide, Decision
+from tertulia.model.errors import (
+    ConversationNotFound,
+    MemberNotFound,
+    Rejected,
+    ValidationFailed,
+)
+from tertulia.model.event import Event, Fact
 from tertulia.model.ids import ConversationId, MemberId, UserId
 from tertulia.model.instant import Instant
 from tertulia.model.membership import (
@@ -19,8 +24,10 @@ from tertulia.model.membership import (
     withdraw,
 )
 from tertulia.model.state import Conversation, Member, MemberState, Reason, User
-from tertulia.ports import ConversationFilter, Directory, Ids, ListedMember, Page
+from tertulia.ports import Clock, ConversationFilter, Directory, Ids, ListedMember, Page
+from tertulia.services.calls import Calls
 from tertulia.services.conversations import Conversations
+from tertulia.services.signalling import Signalling
 from tertulia.services.users import Users
 
 READ_AT_ONCE = 500
@@ -31,12 +38,16 @@ USER_DELETED = Reason(code="user:deleted", text="The user was deleted.")
 
 class Members:
     def __init__(
-        self, *, conversations: Conversations, users: Users, directory: Directory, ids: Ids
-    ) -> None:
+        self, *, conversations: Conversations, users: Users, directory: Directory, ids: Ids,
+        clock: Clock, calls: Calls, signalling: Signalling,
+    ) -> None:  # fmt: skip
         self._conversations = conversations
         self._users = users
         self._directory = directory
         self._ids = ids
+        self._clock = clock
+        self._calls = calls
+        self._signalling = signalling
 
     async def create(
         self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor
@@ -46,24 +57,54 @@ class Members:
         if not reference:
             raise ValidationFailed.of("user", "must contain at least one of [id, name]")
         state = requested_state(draft.state, (MemberState.INVITED, MemberState.JOINED))
-        joining = state is MemberState.JOINED
-        if not joining:
-            await self._conversations.seen(conversation_id, actor)
-        found = await self._users.find(reference, actor.application_id)
-        inviter = await self._inviter(conversation_id, draft, actor) if not joining else None
+        if state is MemberState.INVITED:
+            return await self._invite(conversation_id, draft, actor, reference)
+        user = await self._users.find(reference, actor.application_id)
+        # whoever knows the id of a conversation may join it: client SDKs join before they read
+        return await self._enter(conversation_id, draft, actor, user.id, visible=False)
+
+    async def _invite(
+        self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor, reference: str
+    ) -> tuple[Member, User]:
+        """An invitation with audio is a call: it rings."""
+        conversation = await self._conversations.seen(conversation_id, actor)
+        user = await self._users.find(reference, actor.application_id)
+        inviter = await self._inviter(conversation_id, draft, actor)
+        enter(  # refused before anything rings
+            conversation, self._clock.now(), draft=draft, user=user, actor=actor,
+            member_id=MemberId(""), inviter=inviter,
+        )  # fmt: skip
+        caller = inviter.name if inviter else None
+        ringing = await self._signalling.ring(user, draft, actor, caller=caller)
+        try:
+            member, user = await self._enter(
+                conversation_id, ringing.draft if ringing else draft, actor, user.id,
+                inviter=inviter, sdp=ringing.sdp if ringing else None,
+            )  # fmt: skip
+        except Rejected:
+            if ringing is not None:
+                await self._signalling.unwanted(ringing)
+            raise
+        if ringing is not None:
+            await self._signalling.rang(ringing, member, user.name)
+        return member, user
+
+    async def _enter(
+        self, conversation_id: ConversationId, draft: MemberDraft, actor: Actor, user_id: UserId,
+        *, inviter: User | None = None, sdp: str | None = None, visible: bool = True,
+    ) -> tuple[Member, User]:  # fmt: skip
         member_id = self._ids.member()
         # in turn with the user's deletion, which ends the memberships that there are
-        async with self._users.in_turn(found.id) as user:
+        async with self._users.in_turn(user_id) as user:
 
             def decide(conversation: Conversation, now: Instant) -> Decision:
                 return enter(
                     conversation, now, draft=draft, user=user, actor=actor, member_id=member_id,
-                    inviter=inviter,
+                    inviter=inviter, sdp=sdp,
                 )  # fmt: skip
 
-            # whoever knows the id of a conversation may join it: client SDKs join before they read
             events = await self._conversations.commit(
-                conversation_id, actor, decide, visible=not joining
+                conversation_id, actor, decide, visible=visible
             )
         return _became(events), user
 
@@ -126,8 +167,28 @@ class Members:
                 conversation, now, member_id=member_id, request=request, user=user, actor=actor
             )
 
-        events = await self._conversations.commit(conversation_id, actor, decide)
+        told = await self._last_words(conversation, member, decide, actor)
+
+        def decide_all(conversation: Conversation, now: Instant) -> Decision:
+            return Decision((*told, *decide(conversation, now).facts))
+
+        try:
+            events = await self._conversations.commit(conversation_id, actor, decide_all)
+        except Rejected:  # it has left meanwhile, and its leg has ended all the same
+            if told:
+                system = Actor(actor.application_id)
+                await self._conversations.commit(conversation_id, system, lambda *_: Decision(told))
+            raise
         return _became(events), user
+
+    async def _last_words(
+        self, conversation: Conversation, member: Member, decide: Decide, actor: Actor
+    ) -> tuple[Fact, ...]:
+        """What the end of its leg says before a member leaves."""
+        (fact,) = decide(conversation, self._clock.now()).facts  # refused before its leg ends
+        if isinstance(fact.became, Member) and fact.became.state is MemberState.LEFT:
+            return await self._calls.farewell(member, actor)
+        return ()
 
     async def delete_user(self, user_id: UserId) -> None:
         """End a user's memberships, then the user."""
@@ -172,7 +233,8 @@ def _following(page: Page, read: Sequence[ListedMember]) -> Page:
 
 
 def _became(events: tuple[Event, ...]) -> Member:
-    member = events[0].became
+    """The last event is the member's own."""
+    member = events[-1].became
     if not isinstance(member, Member):
         raise TypeError("a member event says what the member became")
     return member

@@ -10,12 +10,15 @@ import errno
 import logging
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -61,6 +64,8 @@ _WHOLE = "SELECT id FROM media WHERE upload = (SELECT upload FROM media WHERE id
 _UNREADY = "SELECT id, application, size FROM media WHERE NOT is_ready"
 _GIVE_ROOM = "UPDATE room SET taken = taken - ? WHERE application = ?"
 
+COPIED_AT_ONCE = 1024 * 1024
+
 _file = msgspec.json.Decoder(MediaFile | None)
 _ids = msgspec.json.Decoder(list[ConversationId])
 _log = logging.getLogger(__name__)
@@ -96,6 +101,9 @@ class FileMediaStore:
 
     async def add(self, upload: Sequence[Stored], *, quota: int) -> None:
         await self._run(partial(self._add, upload, quota))
+
+    async def adopt(self, file: MediaFile, path: Path, *, quota: int) -> None:
+        await self._run(partial(self._adopt, file, path, quota))
 
     async def find(self, media_id: MediaId) -> MediaFile | None:
         return await self._reader.read(_FIND, _file, {"id": media_id})
@@ -138,20 +146,30 @@ class FileMediaStore:
     # What runs in the thread.
 
     def _add(self, upload: Sequence[Stored], quota: int) -> None:
+        with self._arrival([stored.file for stored in upload], quota):
+            for stored in upload:
+                _write(self._path(stored.file.id), BytesIO(stored.content))
+
+    def _adopt(self, file: MediaFile, path: Path, quota: int) -> None:
+        with self._arrival([file], quota), path.open("rb") as content:
+            _write(self._path(file.id), content)
+        path.unlink()
+
+    @contextmanager
+    def _arrival(self, files: Sequence[MediaFile], quota: int) -> Iterator[None]:
+        """Take the room of an upload; what is written meanwhile is there when it is all there."""
         if not self._is_swept:
             self._sweep()
-        self._reserve(upload, quota)
+        self._reserve(files, quota)
         try:
-            for stored in upload:
-                _write(self._path(stored.file.id), stored.content)
+            yield
             with self._transaction() as run:
-                run.execute(_READY, (upload[0].file.upload,))
+                run.execute(_READY, (files[0].upload,))
         except (OSError, sqlite3.Error):
             self._sweep_if_possible()
             raise
 
-    def _reserve(self, upload: Sequence[Stored], quota: int) -> None:
-        files = [stored.file for stored in upload]
+    def _reserve(self, files: Sequence[MediaFile], quota: int) -> None:
         size = sum(file.size for file in files)
         with self._transaction() as run:
             (taken,) = run.execute(
@@ -240,7 +258,7 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: BinaryIO) -> None:
     """Put the file in place whole, and on the disk."""
     folder = path.parent
     if not folder.is_dir():
@@ -249,7 +267,7 @@ def _write(path: Path, content: bytes) -> None:
         _sync_folder(folder.parent)
     draft = _draft(path)
     with draft.open("wb") as file:
-        file.write(content)
+        shutil.copyfileobj(content, file, COPIED_AT_ONCE)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -1,8 +1,10 @@
 """Media files in memory, for tests."""
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, ConversationId, MediaId
@@ -36,6 +38,11 @@ class MemoryMediaStore:
             raise QuotaReached()
         self._taken[owner] += size
         self._stored |= {stored.file.id: stored for stored in upload}
+
+    async def adopt(self, file: MediaFile, path: Path, *, quota: int) -> None:
+        content = await asyncio.to_thread(path.read_bytes)
+        await self.add([Stored(file, content)], quota=quota)
+        await asyncio.to_thread(path.unlink)
 
     async def find(self, media_id: MediaId) -> MediaFile | None:
         found = self._stored.get(media_id)

@@ -1,6 +1,10 @@
 """An in-memory Tertulia for tests: the real services and pipeline, countable ids, a still clock."""
 
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import msgspec
 from msgspec.structs import replace
@@ -8,18 +12,22 @@ from msgspec.structs import replace
 from tertulia.app.compose import Hub
 from tertulia.app.outside import Outside, Store
 from tertulia.devkit import RsaSmith
+from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId, ConversationId, MemberId, SessionId, UserId
 from tertulia.model.instant import Instant
 from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
+from tertulia.services.calls import Patience
 from tertulia.settings import Settings
 from tertulia.store.media_memory import MemoryMediaStore
 from tertulia.store.memory import MemoryStore
 from tertulia.store.memory_search import MemorySearch
 from tertulia.store.session_ledger import MemorySessionLedger
 from tertulia.testing.replay import check_replay
+from tertulia.testing.speaking import ToneSpeech
+from tertulia.testing.studio import Studio
 from tertulia.web.rest.webhooks import (
     AttemptQuery,
     AttemptResource,
@@ -31,6 +39,9 @@ from tertulia.web.rest.webhooks import (
 
 EPOCH = Instant(1_777_885_200_000)
 """2026-05-04T09:00:00Z, a Monday morning."""
+
+
+SETTLING_ROUNDS = 4
 
 
 class StillClock:
@@ -116,6 +127,19 @@ class Healthy:
         return ""
 
 
+class Nowhere(TertuliaError):
+    """There is no such file."""
+
+
+class Shelf(dict[str, Path]):
+    """Downloads that were put there before."""
+
+    async def fetch(self, url: str) -> Path:
+        if url not in self:
+            raise Nowhere(f"nothing at {url}")
+        return self[url]
+
+
 class Answer:
     """A response with its JSON read."""
 
@@ -138,10 +162,17 @@ class World:
         self.store = store
         self.media = MemoryMediaStore()
         self.search = MemorySearch()
+        self.studio = Studio(self.clock)
+        self.speech = ToneSpeech()
+        self.downloads = Shelf()
+        scratch = mkdtemp(prefix="tertulia-")
+        finalize(self, rmtree, scratch, ignore_errors=True)
         self.settings = settings
         self.outside = Outside(
             store=store, media=self.media, search=self.search, clock=self.clock, ids=self.ids,
-            announcer=self.announced, ledger=MemorySessionLedger(),
+            announcer=self.announced, ledger=MemorySessionLedger(), workers=self.studio,
+            speech=self.speech, downloads=self.downloads, scratch=Path(scratch),
+            patience=Patience(moment=0.0),
             desk=QuietDesk(), health=Healthy(), smith=RsaSmith(), monotonic=self.clock.monotonic,
         )  # fmt: skip
         self.hub = Hub(self.outside, settings)
@@ -159,6 +190,8 @@ class World:
         world = cls(store or MemoryStore(), settings or Settings(), keys)
         await world.store.put_application(world.application)
         await world.hub.live.delivery.start()
+        await world.hub.services.conductor.start()
+        world.hub.services.audio.library.address = "https://tertulia.test"
         return world
 
     def token(self, user_name: str | None = None, **claims: Any) -> str:
@@ -201,6 +234,14 @@ class World:
             body=raw if body is not None else b"",
         )  # fmt: skip
         return await self.hub.api.answer(request, "https")
+
+    async def settle(self) -> None:
+        """Let everything happen that follows from what has happened."""
+        services = self.hub.services
+        for _ in range(SETTLING_ROUNDS):
+            await services.conductor.catch_up()
+            await self.studio.settle()
+            await services.errands.settle()
 
     async def check_replay(self) -> None:
         await check_replay(self.store, self.store)

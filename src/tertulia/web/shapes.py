@@ -28,6 +28,7 @@ from tertulia.model.state import (
     UserProperties,
 )
 from tertulia.ports import ListedConversation
+from tertulia.services.audiocontrol import MediaState
 from tertulia.services.media import SignedAddress
 
 
@@ -100,17 +101,6 @@ class OwnMembership(Struct, frozen=True, omit_defaults=True):
     id: str
     state: str
     member: MemberResource
-
-
-class MediaState(Struct, frozen=True):
-    """Which media are on in the conversation as a whole."""
-
-    mute: bool = False
-    earmuff: bool = False
-    play_stream: bool = False
-    tts: bool = False
-    recording: bool = False
-    transcribing: bool = False
 
 
 class Conversation(Struct, frozen=True, omit_defaults=True):

@@ -124,6 +124,8 @@ class AudioRecordDone(Body, frozen=True):
     event_id: int | None = None
     """The `audio:record` event."""
     channel: Channel | None = None
+    error: str | None = None
+    """Why there is no file; ours."""
 
 
 class Transcription(Part, frozen=True):
@@ -137,7 +139,7 @@ class Transcription(Part, frozen=True):
 class AudioRecord(Body, frozen=True):
     """The conversation or one leg began to be recorded."""
 
-    format: str | None = None
+    format: Literal["mp3", "wav", "ogg"] | None = None
     validity: Annotated[int, Meta(ge=1)] | None = None
     streamed: bool | None = None
     beep_start: bool | None = None
@@ -147,6 +149,11 @@ class AudioRecord(Body, frozen=True):
     multitrack: bool | None = None
     channels: Annotated[int, Meta(ge=1, le=32)] | None = None
     transcription: Transcription | None = None
+    end_on_silence: Annotated[int, Meta(ge=1, le=60)] | None = None
+    """Seconds of silence that end it. Ours, as the next two, after the call action `record`."""
+    end_on_key: Annotated[str, Meta(pattern=r"^[0-9*#]$")] | None = None
+    time_limit: Annotated[int, Meta(ge=1, le=7200)] | None = None
+    """Seconds."""
     recording_id: str = ""
     mulitrack: bool | None = None
     """COMPAT: as the public reference spells it (wire-api 8 #10). This and the following are read

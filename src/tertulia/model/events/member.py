@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from tertulia.model.events.message import (
     Attachment,
@@ -84,8 +84,9 @@ class MemberInvited(Body, frozen=True):
     """`invited`, `joined`, `left`, each once it has happened."""
     conversation: ConversationCard
     """COMPAT: optional by the reference; the browser SDK needs it."""
-    invited_by: str | None = None
-    """Name of the inviting user; absent when the application invites."""
+    invited_by: str | UnsetType | None = UNSET
+    """Name of the inviting user; absent when the application invites, and null when it calls.
+    COMPAT: by that null a client knows a call of the server (wire-clients 4.2)."""
     invited_by_member: Inviter | None = None
     initiator: dict[str, MemberInitiator] | None = None
     """By the transition it explains: `invited`, `joined`, `left`."""
@@ -162,7 +163,13 @@ class MemberMessageStatus(Body, frozen=True):
 
 
 def member_body(
-    profile: Profile, member: Member, user: User, *, host: Member | None, inviter: User | None
+    profile: Profile,
+    member: Member,
+    user: User,
+    *,
+    host: Member | None,
+    inviter: User | None,
+    sdp: str | None = None,
 ) -> MemberInvited | MemberJoined | MemberLeft:
     """The body that tells of the member's newest state. `inviter` is the user behind `host`."""
     if member.state is MemberState.JOINED:
@@ -178,9 +185,15 @@ def member_body(
     return MemberInvited(
         member_id=member.id, user=_user(user, member), channel=member.channel, media=member.media,
         timestamp=_timestamp(member), conversation=_card(profile), cname=profile.name,
-        invited_by=inviter.name if inviter else None, initiator=_initiator(member),
+        invited_by=_caller(inviter, sdp), sdp=sdp, initiator=_initiator(member),
         invited_by_member=_inviter(host, inviter) if host and inviter else None,
     )  # fmt: skip
+
+
+def _caller(inviter: User | None, sdp: str | None) -> str | UnsetType | None:
+    if inviter is not None:
+        return inviter.name
+    return UNSET if sdp is None else None
 
 
 def _user(user: User, member: Member) -> MemberUser:

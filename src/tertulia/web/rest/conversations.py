@@ -1,5 +1,6 @@
 """Conversations, and the conversations of a user (wire-api 1.2-1.6)."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -7,10 +8,12 @@ from msgspec import Meta
 
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.errors import UserNotFound, ValidationFailed
+from tertulia.model.ids import ConversationId
 from tertulia.model.instant import Instant, parse_date
 from tertulia.model.state import User
 from tertulia.ports import ConversationFilter, ListedConversation
 from tertulia.protocols.http1 import Response
+from tertulia.services.audiocontrol import MediaState
 from tertulia.services.conversations import Conversations
 from tertulia.services.users import Users
 from tertulia.web import answers, shapes
@@ -47,9 +50,13 @@ def read_date(name: str, text: str) -> Instant | None:
 
 
 class ConversationResource:
-    def __init__(self, conversations: Conversations, users: Users) -> None:
+    def __init__(
+        self, conversations: Conversations, users: Users,
+        media_state: Callable[[ConversationId], MediaState] = lambda _: MediaState(),
+    ) -> None:  # fmt: skip
         self._conversations = conversations
         self._users = users
+        self._media_state = media_state
 
     @route("POST", "/conversations", editions=EDITIONS, body=ConversationDraft,
            answers={201: shapes.Conversation})  # fmt: skip
@@ -57,7 +64,7 @@ class ConversationResource:
         """Create a conversation"""
         made = await self._conversations.create(call.body, call.actor)
         found = ListedConversation((), made.profile, made.sequence)
-        return answers.json(201, _shown(call, found))
+        return answers.json(201, self._shown(call, found))
 
     @route("GET", "/conversations", editions=EDITIONS, query=ConversationQuery,
            answers={200: shapes.ConversationPage})  # fmt: skip
@@ -70,7 +77,7 @@ class ConversationResource:
     async def get_conversation(self, call: Call) -> Response:
         """Retrieve a conversation by id or name"""
         found = await self._conversations.find(call.conversation_id, call.actor)
-        return answers.json(200, _shown(call, found, await self._owner(call)))
+        return answers.json(200, self._shown(call, found, await self._owner(call)))
 
     @route("PUT", PATH, editions=EDITIONS, body=ConversationDraft,
            answers={200: shapes.Conversation})  # fmt: skip
@@ -80,7 +87,7 @@ class ConversationResource:
         """Update a conversation"""
         await self._conversations.update(call.conversation_id, call.body, call.actor)
         found = await self._conversations.get(call.conversation_id, call.actor)
-        return answers.json(200, _shown(call, found, await self._owner(call)))
+        return answers.json(200, self._shown(call, found, await self._owner(call)))
 
     @route("DELETE", PATH, editions=EDITIONS, answers={204: None})
     async def delete_conversation(self, call: Call) -> Response:
@@ -132,6 +139,15 @@ class ConversationResource:
             items = [_without_custom_data(item) for item in items]
         return page_answer(call, path, piece, {"conversations": items})
 
+    def _shown(
+        self, call: Call, found: ListedConversation, owner: User | None = None
+    ) -> shapes.Conversation:
+        shown = shapes.conversation(found, call.base, owner)
+        if call.edition is Edition.V03:
+            state = self._media_state(found.profile.id)
+            return msgspec.structs.replace(shown, media_state=state)
+        return shown
+
 
 def all_filter(call: Call) -> ConversationFilter:
     """The conversations of the application, or of the token's user, that a query asks for."""
@@ -141,13 +157,6 @@ def all_filter(call: Call) -> ConversationFilter:
         created_after=read_date("date_start", query.date_start),
         created_before=read_date("date_end", query.date_end),
     )  # fmt: skip
-
-
-def _shown(call: Call, found: ListedConversation, owner: User | None = None) -> shapes.Conversation:
-    shown = shapes.conversation(found, call.base, owner)
-    if call.edition is Edition.V03:
-        return msgspec.structs.replace(shown, media_state=shapes.MediaState())
-    return shown
 
 
 def _without_custom_data(item: shapes.Conversation) -> shapes.Conversation:

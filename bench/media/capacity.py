@@ -1,0 +1,168 @@
+"""How many legs a core carries: a run with a few, then a search for the most served in time.
+
+In time is what the listeners say, by when packets reach their sockets: fewer than 0.1 % more than
+half a frame late, none missing. A server that counts its own late ticks must agree. Whoever fails
+once is asked again, since one hiccup of the machine in some 200 ticks is already too much.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from bench.media.load import Shape, Stream, Take, talk
+from bench.media.scenes import Late, Room, Scene, Server
+from bench.media.voice import frames
+from bench.places import Failed
+from bench.processes import cpu_seconds
+
+LATE = 0.001
+"""Share of late packets, and of late ticks, from which a core is full."""
+START = 0.85
+"""Of what the first run promises, where the search begins."""
+STEP = 1.15
+"""From one number of legs to the next."""
+SETTLE = 0.3
+"""Seconds of warm-up for every hundred legs, on top of the first."""
+
+
+class Effort(NamedTuple):
+    seconds: float
+    steps: int
+    """Numbers of legs that are tried."""
+
+
+class Figure(Struct, frozen=True):
+    """One run."""
+
+    legs: int
+    cpu: float
+    """Share of the core that the server took."""
+    take: Take
+    late_ticks: float | None
+    """Share, by the server's own account."""
+    dropped: int | None
+    """Frames, by the server's own account."""
+
+    @property
+    def leg(self) -> float:
+        """Percent of a core."""
+        return 100 * self.cpu / self.legs
+
+    @property
+    def fits(self) -> bool:
+        in_time = self.take.late_share < LATE and (self.late_ticks or 0.0) < LATE
+        return in_time and self.take.complete > 0.99 and not self.take.starved
+
+
+class Capacity(Struct, frozen=True):
+    few: Figure
+    most: Figure | None
+    """None: not even the first number of the search was served in time."""
+    tried: list[Figure]
+
+    @property
+    def legs(self) -> float:
+        return self.most.legs if self.most else 0
+
+
+class Stage:
+    """The rooms of a scene on a server, as many as are wanted at a time."""
+
+    def __init__(self, server: Server, scene: Scene) -> None:
+        self._server = server
+        self._scene = scene
+        self._rooms: list[Room] = []
+
+    def resize(self, legs: int) -> list[Stream]:
+        """All legs of all rooms; rooms that go are the newest."""
+        wanted = max(1, round(legs / self._scene.legs))
+        while len(self._rooms) > wanted:
+            self._server.close(self._rooms.pop())
+        if len(self._rooms) < wanted:
+            self._rooms += self._server.open(self._scene, wanted - len(self._rooms))
+        return [stream for room in self._rooms for stream in room.streams]
+
+    def clear(self) -> None:
+        while self._rooms:
+            self._server.close(self._rooms.pop())
+
+    def run(self, legs: int, seconds: float) -> Figure:
+        """Raises Failed when the generator could not keep up, twice."""
+        for _ in range(2):
+            streams = self.resize(legs)
+            figure = self._run(streams, seconds)
+            if figure.take.is_sound:
+                return figure
+        taken = figure.take.cpu_seconds / figure.take.seconds
+        raise Failed(f"the generator could not keep up with {len(streams)} legs ({taken:.0%})")
+
+    def _run(self, streams: list[Stream], seconds: float) -> Figure:
+        marks: list[_Mark] = []
+        shape = Shape(seconds, warm_up=1.0 + SETTLE * len(streams) / 100)
+        take = talk(
+            streams, frames(self._scene.codec), shape, mark=lambda: marks.append(self._mark())
+        )
+        first, last = marks[0], marks[-1]
+        late = _between(first.late, last.late)
+        return Figure(
+            len(streams),
+            (last.cpu - first.cpu) / take.seconds,
+            take,
+            late.late / late.ticks if late and late.ticks else None,
+            late.dropped if late else None,
+        )
+
+    def _mark(self) -> "_Mark":
+        return _Mark(cpu_seconds(self._server.processes()), self._server.late())
+
+
+class _Mark(NamedTuple):
+    cpu: float
+    late: Late | None
+
+
+def _between(first: Late | None, last: Late | None) -> Late | None:
+    if first is None or last is None:
+        return None
+    return Late(*(after - before for before, after in zip(first, last, strict=True)))
+
+
+def capacity(
+    stage: Stage, scene: Scene, few: int, effort: Effort, tell: Callable[[Figure], None]
+) -> Capacity:
+    """`few` is a number of legs that every server carries."""
+    first = stage.run(few, effort.seconds)
+    tell(first)
+    tried: list[Figure] = []
+    legs = _rooms(scene, START * few / first.cpu)
+    good, bad = 0, 0
+    for _ in range(effort.steps):
+        figure = _with_pardon(stage, legs, effort.seconds)
+        tell(figure)
+        tried.append(figure)
+        good, bad = (legs, bad) if figure.fits else (good, legs)
+        following = _next(scene, good, bad)
+        if following in {good, bad}:
+            break
+        legs = following
+    fitting = [figure for figure in (first, *tried) if figure.fits]
+    return Capacity(first, max(fitting, key=lambda each: each.legs, default=None), tried)
+
+
+def _with_pardon(stage: Stage, legs: int, seconds: float) -> Figure:
+    figure = stage.run(legs, seconds)
+    return figure if figure.fits or figure.cpu > 0.97 else stage.run(legs, seconds)
+
+
+def _next(scene: Scene, good: int, bad: int) -> int:
+    """Upwards while all fits, downwards while nothing does, then between the two."""
+    if not bad:
+        return max(_rooms(scene, good * STEP), good + scene.legs)
+    if not good:
+        return min(_rooms(scene, bad / STEP), bad - scene.legs) or scene.legs
+    return _rooms(scene, (good + bad) / 2)
+
+
+def _rooms(scene: Scene, legs: float) -> int:
+    return max(1, round(legs / scene.legs)) * scene.legs

@@ -1,0 +1,25 @@
+"""The server has the first core to itself, the generator of audio the last."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.places import Skipped
+
+CORES = sorted(os.sched_getaffinity(0))
+_START = (
+    "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])});"
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
+def on_core(position: int, command: Sequence[str | Path]) -> list[str | Path]:
+    """The command, kept on a core: 0 is the server's, -1 that of the generator.
+
+    Raises:
+        Skipped: there is but one core.
+    """
+    if len(CORES) < 2:
+        raise Skipped("two cores are needed, one for the server and one for the talkers")
+    return [sys.executable, "-c", _START, str(CORES[position]), *command]

@@ -1,0 +1,1 @@
+"""Programs of peers that are no programs by themselves."""

@@ -1,0 +1,39 @@
+"""What a hub makes audio with: media workers, speech engines, downloads, a folder for scratch."""
+
+import shutil
+from pathlib import Path
+
+from tertulia.app.downloads import Downloads
+from tertulia.app.workers import MediaWorkers
+from tertulia.dispatch.target import TargetGuard
+from tertulia.media.link import SOCKET
+from tertulia.ports import Clock
+from tertulia.settings import Settings
+from tertulia.speech.pool import SpeechPool
+
+
+class AudioPorts:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        folder = settings.data.path
+        self.scratch = folder / "audio"
+        _make_empty(self.scratch)
+        self.workers = MediaWorkers(clock)
+        self.speech = SpeechPool(settings.speech)
+        guard = TargetGuard(settings.webhooks.allow_networks)
+        self.downloads = Downloads(folder / "downloads", guard, settings.media)
+        self._socket = folder / SOCKET
+
+    async def listen(self) -> None:
+        """From now on media workers find this hub."""
+        await self.workers.listen(self._socket)
+
+    async def close(self) -> None:
+        await self.downloads.close()
+        await self.speech.close()
+        await self.workers.close()
+
+
+def _make_empty(folder: Path) -> None:
+    """What a killed hub left under way is of no use to anybody."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)

@@ -1,0 +1,305 @@
+"""From the port into the jitter buffers: what is received is told apart by its first octet
+(RFC 7983) and by its sender, unprotected and sorted in whole batches. What nobody waits for is
+dropped and counted; no octets that come here may raise."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tertulia.media.bank import STEPS, UNKNOWN, Bank, Codec
+from tertulia.media.jitter import FRAME_MS, ROOM
+from tertulia.media.opus import read_toc
+from tertulia.media.port import ROWS, WIDTH, Port
+from tertulia.media.recutting import Recutter
+from tertulia.media.srtp import Srtp, unprotect_rows
+from tertulia.protocols.rtp import RtpPacket, level, read
+
+Numbers = NDArray[np.int64]
+Octets = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
+_HEADER = 12
+_BATCHES = 16
+"""Batches that one visit takes from the socket: a flood must not hold up the tick."""
+_ONE_BYTE = 0xBEDE
+"""Of a header extension whose elements have heads of one octet (RFC 8285 4.2)."""
+G711_FRAME, OPUS_FRAME = STEPS[Codec.PCMU], STEPS[Codec.OPUS]
+"""Octets of 20 ms, and ticks of them."""
+
+
+def _opus_ticks() -> Numbers:
+    """Length of a packet of Opus by its first octet; 0 where the second one has to be asked."""
+    tocs = [read_toc(bytes((octet,))) for octet in range(256)]
+    return np.array([0 if toc is None else toc.ticks for toc in tocs], np.int64)
+
+
+class Seldom(Protocol):
+    """What to do with packets that are few, and need more than arrays."""
+
+    def on_stun(self, data: bytes, key: int, now: float) -> None: ...
+    def on_dtls(self, slot: int, data: bytes, now: float) -> None: ...
+    def on_rtcp(self, slot: int, data: bytes, now: float) -> None: ...
+    def on_other(self, slot: int, packet: RtpPacket, now: float) -> None:
+        """Audio of another payload type than the leg's codec."""
+
+
+class Counts:
+    """Packets that were dropped, by why."""
+
+    def __init__(self) -> None:
+        self.strangers = 0
+        """From an address of no leg, or of no kind that is known."""
+        self.refused = 0
+        """Forged, replayed or malformed."""
+
+
+class _Media(NamedTuple):
+    """Packets of RTP, header and all, a row each."""
+
+    slots: Numbers
+    rows: Octets
+    sizes: Numbers
+
+
+class _Payloads(NamedTuple):
+    slots: Numbers
+    rows: Octets
+    starts: Numbers
+    sizes: Numbers
+
+    def only(self, chosen: Flags) -> "_Payloads":
+        if chosen.all():
+            return self
+        return _Payloads(*(part[chosen] for part in self))
+
+
+class Arrivals:
+    def __init__(self, port: Port, bank: Bank, seldom: Seldom, recutter: Recutter) -> None:
+        self.counts = Counts()
+        self._port, self._bank, self._seldom, self._recutter = port, bank, seldom, recutter
+        self._work: Octets = np.zeros((ROWS, WIDTH), np.uint8)
+        self._lengths = np.zeros(ROWS, np.int32)
+        self._owners: dict[int, int] = {}
+        self._keys: Numbers = np.zeros(0, np.int64)
+        self._slots: Numbers = np.zeros(0, np.int64)
+        self._stale = False
+        self._opus_ticks = _opus_ticks()
+
+    def learn(self, key: int, slot: int) -> None:
+        """From now on this address is that of a leg."""
+        if self._owners.get(key) != slot:
+            self._owners[key] = slot
+            self._stale = True
+
+    def forget(self, key: int, slot: int) -> None:
+        if self._owners.get(key) == slot:
+            del self._owners[key]
+            self._stale = True
+
+    def owner(self, key: int) -> int | None:
+        return self._owners.get(key)
+
+    @property
+    def addresses(self) -> int:
+        return len(self._owners)
+
+    def receive(self, now: float, ahead_ms: float) -> int:
+        """Take what is waiting; `ahead_ms` is how far off the next tick is. Returns packets."""
+        received = 0
+        for _ in range(_BATCHES):
+            count = self._port.receive()
+            if not count:
+                break
+            received += count
+            self._sort(count, now, ahead_ms)
+            if count < ROWS // 2:
+                break
+        return received
+
+    def _look_up(self, keys: Numbers) -> Numbers:
+        """The slot of each sender, or UNKNOWN."""
+        if self._stale:
+            # Some hundred µs for thousands of legs; joins come one by one, packets do not.
+            keys_known = np.fromiter(self._owners.keys(), np.int64, len(self._owners))
+            slots = np.fromiter(self._owners.values(), np.int64, len(self._owners))
+            order = np.argsort(keys_known)
+            self._keys, self._slots = keys_known[order], slots[order]
+            self._stale = False
+        if not len(self._keys):
+            return np.full(len(keys), UNKNOWN, np.int64)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[places] == keys, self._slots[places], UNKNOWN)
+
+    def _sort(self, count: int, now: float, ahead_ms: float) -> None:
+        packets, sizes = self._port.packets[:count], self._port.sizes[:count]
+        first, second = packets[:, 0], packets[:, 1]
+        slots = self._look_up(self._port.sources[:count])
+        media = (first >= 128) & (first < 192) & (slots >= 0) & (sizes >= _HEADER)
+        control = (second >= 192) & (second < 224)
+        rows = np.flatnonzero(media & ~control)
+        if len(rows) < count:
+            self._few(np.flatnonzero(~media | control), slots, media, now)
+        if len(rows):
+            self._hear(self._opened(rows, slots[rows]), now, ahead_ms)
+
+    def _few(self, rows: Numbers, slots: Numbers, media: Flags, now: float) -> None:
+        port, seldom = self._port, self._seldom
+        listed = zip(rows.tolist(), slots[rows].tolist(), port.sizes[rows].tolist(), strict=True)
+        for row, slot, size in listed:
+            if not size:
+                self.counts.strangers += 1
+                continue
+            first = int(port.packets[row, 0])
+            if first < 4:
+                data = port.packets[row, :size].tobytes()
+                seldom.on_stun(data, int(port.sources[row]), now)
+            elif slot >= 0 and 20 <= first < 64:
+                seldom.on_dtls(slot, port.packets[row, :size].tobytes(), now)
+            elif media[row]:
+                seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), now)
+            else:
+                self.counts.strangers += 1
+
+    def _opened(self, rows: Numbers, slots: Numbers) -> _Media:
+        """Without protection. Legs that are protected but have no keys yet lose their packets."""
+        srtp = self._bank.srtp
+        sessions: list[Srtp] = []
+        places: list[int] = []
+        for place, slot in enumerate(slots.tolist()):
+            if (session := srtp[slot]) is not None:
+                sessions.append(session)
+                places.append(place)
+        ours = np.array(places, np.int64)
+        plain = np.flatnonzero(self._bank.plain[slots])
+        order = np.concatenate((ours, plain))
+        count, chosen = len(order), rows[order]
+        sizes = self._port.sizes[chosen]
+        width = int(sizes.max(initial=0))
+        self._work[:count, :width] = self._port.packets[chosen, :width]
+        self._lengths[:count] = sizes
+        if sessions:
+            unprotect_rows(sessions, self._work, self._lengths)
+        lengths = self._lengths[:count].astype(np.int64)
+        slots = slots[order]
+        if (lost := int(np.count_nonzero(lengths < _HEADER))) or count < len(rows):
+            self.counts.refused += lost + len(rows) - count
+            sound = lengths >= _HEADER
+            return _Media(slots[sound], self._work[:count][sound], lengths[sound])
+        return _Media(slots, self._work[:count], lengths)
+
+    def _hear(self, media: _Media, now: float, ahead_ms: float) -> None:
+        bank = self._bank
+        ours = (media.rows[:, 1] & 127) == bank.type_in[media.slots]
+        if not ours.all():
+            for row in np.flatnonzero(~ours).tolist():
+                self._hear_other(media, row, now)
+            media = _Media(*(part[ours] for part in media))
+        payloads = self._payloads(media)
+        if not len(payloads.slots):
+            return
+        heads = payloads.rows[:, :_HEADER].copy()
+        numbers = heads.view(">u4").astype(np.int64)
+        self._follow(payloads.slots, numbers[:, 2])
+        sequences = heads[:, 2:4].copy().view(">u2").astype(np.int64).ravel()
+        milliseconds = numbers[:, 1] * (FRAME_MS / bank.jitter.step[payloads.slots])
+        bank.traffic.count(
+            payloads.slots, sequences, milliseconds, payloads.sizes + payloads.starts, now
+        )
+        self._keep(payloads, sequences, numbers[:, 1], ahead_ms)
+
+    def _follow(self, slots: Numbers, sources: Numbers) -> None:
+        """A leg that sends from another SSRC begins a new stream."""
+        other = self._bank.source[slots] != sources
+        if not other.any():
+            return
+        changed = zip(slots[other].tolist(), sources[other].tolist(), strict=True)
+        for slot, source in dict(changed).items():
+            self._bank.source[slot] = source
+            self._bank.jitter.reset(slot)
+            self._bank.traffic.restart(slot)
+            self._recutter.forget(slot)
+
+    def _hear_other(self, media: _Media, row: int, now: float) -> None:
+        packet = read(media.rows[row, : media.sizes[row]].tobytes())
+        if packet is None:
+            self.counts.refused += 1
+        else:
+            # Its timestamp tells nothing of jitter: all packets of a key have the same.
+            slot, sequence = media.slots[row : row + 1], np.array([packet.sequence])
+            size = media.sizes[row : row + 1]
+            self._bank.traffic.count(slot, sequence, np.full(1, np.nan), size, now)
+            self._seldom.on_other(int(media.slots[row]), packet, now)
+
+    def _payloads(self, media: _Media) -> _Payloads:
+        """Where payloads begin and how long they are; notes the levels. Those of packets with
+        padding, contributing sources or unusual extensions are read one by one."""
+        bank, rows = self._bank, media.rows
+        starts = np.full(len(rows), _HEADER)
+        first = rows[:, 0]
+        extended = (first & 0x10) != 0
+        strange = (first & 0x2F) != 0
+        wanted = bank.level_id[media.slots]
+        if extended.any():
+            words = rows[:, 12:16].copy().view(">u2").astype(np.int64)
+            first_is_level = (words[:, 0] == _ONE_BYTE) & (rows[:, 16] == wanted << 4)
+            strange |= extended & (wanted > 0) & ~first_is_level
+            starts[extended] = 16 + 4 * words[extended, 1]
+            told = extended & (wanted > 0) & first_is_level
+            bank.level[media.slots[told]] = rows[told, 17] & 127
+        ends = media.sizes.copy()
+        for row in np.flatnonzero(strange).tolist():
+            self._read_one(media, row, starts, ends)
+        sizes = ends - starts
+        sound = (sizes > 0) & (sizes <= ROOM)
+        self.counts.refused += int(len(rows) - np.count_nonzero(sound))
+        return _Payloads(media.slots, rows, starts, sizes).only(sound)
+
+    def _read_one(self, media: _Media, row: int, starts: Numbers, ends: Numbers) -> None:
+        """The payload is moved to where it can be found by a start and a size."""
+        slot, size = int(media.slots[row]), int(media.sizes[row])
+        packet = read(media.rows[row, :size].tobytes())
+        starts[row] = _HEADER
+        ends[row] = 0
+        if packet is None or _HEADER + len(packet.payload) > WIDTH:
+            return
+        ends[row] = _HEADER + len(packet.payload)
+        media.rows[row, _HEADER : ends[row]] = np.frombuffer(packet.payload, np.uint8)
+        if (wanted := int(self._bank.level_id[slot])) and (told := level(packet, wanted)):
+            self._bank.level[slot] = told.decibels
+
+    def _keep(
+        self, payloads: _Payloads, sequences: Numbers, ticks: Numbers, ahead_ms: float
+    ) -> None:
+        slots, rows, starts, sizes = payloads
+        codecs = self._bank.codec[slots]
+        opus = codecs == Codec.OPUS
+        whole = sizes == G711_FRAME
+        if opus.any():
+            whole[opus] = self._opus_whole(payloads.only(opus))
+        whole &= ~self._recutter.cuts[slots]
+        frames = self._bank.jitter.place(slots[whole], ticks[whole], ahead_ms)
+        fits = frames >= 0
+        odd = np.flatnonzero(~whole).tolist()
+        if not fits.all():
+            odd += np.flatnonzero(whole)[~fits].tolist()
+            whole[np.flatnonzero(whole)[~fits]] = False
+            frames = frames[fits]
+        if len(frames):
+            self._bank.jitter.store(
+                slots[whole], frames, sequences[whole], rows[whole], starts[whole], sizes[whole],
+                ahead_ms=ahead_ms,
+            )  # fmt: skip
+        for row in odd:
+            payload = rows[row, starts[row] : starts[row] + sizes[row]].tobytes()
+            self._recutter.push(int(slots[row]), payload, int(ticks[row]), ahead_ms)
+
+    def _opus_whole(self, payloads: _Payloads) -> Flags:
+        """Whether packets are 20 ms of Opus."""
+        rows, starts = payloads.rows, payloads.starts
+        ticks = self._opus_ticks[rows[np.arange(len(rows)), starts]]
+        for row in np.flatnonzero(ticks == 0).tolist():
+            toc = read_toc(rows[row, starts[row] : starts[row] + payloads.sizes[row]].tobytes()[:2])
+            ticks[row] = 0 if toc is None else toc.ticks
+        whole: Flags = ticks == OPUS_FRAME
+        return whole

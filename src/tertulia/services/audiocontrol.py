@@ -1,0 +1,153 @@
+"""Audio of a leg or of a whole conversation, as programs ask for it by REST.
+
+Each request is an event like one that a program posts; what follows from it is the conductor's.
+"""
+
+from msgspec import Struct
+
+from tertulia.model.actor import Actor
+from tertulia.model.decision import Decision
+from tertulia.model.errors import LegOver, NothingSounds
+from tertulia.model.event import Fact
+from tertulia.model.events.audio import (
+    AudioDtmf,
+    AudioPlay,
+    AudioPlayStop,
+    AudioRecord,
+    AudioRecordStop,
+    AudioSay,
+    AudioSayStop,
+)
+from tertulia.model.events.registry import Body, encode_body, find, mint
+from tertulia.model.ids import ConversationId, LegId
+from tertulia.ports import Ids
+from tertulia.services.audio import Audio
+from tertulia.services.conversations import Conversations
+from tertulia.services.legcontrol import LegControl
+from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.recognition import Wanted
+
+
+class Place(Struct, frozen=True):
+    """Where audio is wanted: in a conversation, or in one of its legs."""
+
+    conversation_id: ConversationId
+    live: LiveLeg | None = None
+
+    @property
+    def leg_id(self) -> LegId | None:
+        return self.live.leg.id if self.live else None
+
+
+class MediaState(Struct, frozen=True):
+    """What is going on in a conversation. COMPAT: all are there (wire-clients 5.5)."""
+
+    mute: bool = False
+    earmuff: bool = False
+    play_stream: bool = False
+    tts: bool = False
+    recording: bool = False
+    transcribing: bool = False
+
+
+class AudioControl:
+    def __init__(
+        self, *, audio: Audio, control: LegControl, legs: Legs, conversations: Conversations,
+        ids: Ids,
+    ) -> None:  # fmt: skip
+        self._audio = audio
+        self._control = control
+        self._legs = legs
+        self._conversations = conversations
+        self._ids = ids
+
+    async def leg(self, leg_id: LegId, actor: Actor) -> Place:
+        """A leg in a conversation, which the actor may act upon. Raises LegOver, LegNotFound."""
+        live = await self._control.control(leg_id, actor)
+        if live.leg.conversation_id is None:
+            raise LegOver("The leg is in no conversation.")
+        return Place(live.leg.conversation_id, live)
+
+    async def conversation(self, conversation_id: ConversationId, actor: Actor) -> Place:
+        await self._conversations.seen(conversation_id, actor)
+        return Place(conversation_id)
+
+    async def play(self, place: Place, body: AudioPlay, actor: Actor) -> str:
+        """Its id."""
+        return await self._ask(place, "audio:play", body, actor)
+
+    async def say(self, place: Place, body: AudioSay, actor: Actor) -> str:
+        return await self._ask(place, "audio:say", body, actor)
+
+    async def record(self, place: Place, body: AudioRecord, actor: Actor) -> str:
+        return await self._ask(place, "audio:record", body, actor)
+
+    async def press(self, place: Place, digits: str, actor: Actor) -> None:
+        channel = place.live.leg.channel if place.live else None
+        await self._ask(place, "audio:dtmf", AudioDtmf(digits=digits, channel=channel), actor)
+
+    async def stop_sounds(self, place: Place, actor: Actor, *, speech: bool) -> None:
+        """Stop what is played, or said, there. Raises NothingSounds."""
+        sounding = [
+            each
+            for each in self._audio.sounds.sounding(place.conversation_id, place.leg_id)
+            if each.is_speech is speech
+        ]
+        if not sounding:
+            raise NothingSounds()
+        for each in sounding:
+            if speech:
+                await self._ask(place, "audio:say:stop", AudioSayStop(each.id), actor)
+            else:
+                await self._ask(place, "audio:play:stop", AudioPlayStop(each.id), actor)
+
+    async def stop_recordings(self, place: Place, actor: Actor) -> None:
+        """Raises NothingSounds."""
+        taking = self._audio.recordings.taking(place.conversation_id, place.leg_id)
+        if not taking:
+            raise NothingSounds()
+        for each in taking:
+            await self._ask(place, "audio:record:stop", AudioRecordStop(each), actor)
+
+    def listen(self, place: Place, wanted: Wanted, asr_id: str | None = None) -> str:
+        """Recognise what is said on a leg next; the id of that."""
+        if place.live is None:
+            raise LegOver("Only a leg can be listened to.")
+        return self._audio.recognition.start(place.live, wanted, asr_id=asr_id)
+
+    def stop_listening(self, place: Place, asr_id: str | None = None) -> None:
+        """Raises NothingSounds."""
+        listening = self._audio.recognition.of_leg(place.leg_id or "")
+        if asr_id is not None:
+            listening = [each for each in listening if each == asr_id]
+        if not listening:
+            raise NothingSounds()
+        for each in listening:
+            self._audio.recognition.stop(each)
+
+    def state(self, conversation_id: ConversationId) -> MediaState:
+        legs = self._legs.within(conversation_id)
+        sounds, recordings = self._audio.sounds, self._audio.recordings
+        return MediaState(
+            mute=bool(legs) and all(each.leg.muted for each in legs),
+            earmuff=bool(legs) and all(each.leg.earmuffed for each in legs),
+            play_stream=sounds.is_sounding(conversation_id, speech=False),
+            tts=sounds.is_sounding(conversation_id, speech=True),
+            recording=recordings.is_taking(conversation_id),
+            transcribing=recordings.is_transcribing(conversation_id),
+        )
+
+    async def _ask(self, place: Place, name: str, body: Body, actor: Actor) -> str:
+        event_type = find(name)
+        assert event_type is not None
+        minted = self._ids.bare()
+        kept = mint(event_type, body, minted)
+        recipient = place.live.leg.member_id if place.live else None
+        conversation = await self._conversations.seen(place.conversation_id, actor)
+        sender = actor.membership(conversation)
+        fact = Fact(name, encode_body(kept), sender.id if sender else None, recipient)
+        system = Actor(actor.application_id)
+        await self._conversations.commit(
+            place.conversation_id, system, lambda *_: Decision((fact,))
+        )
+        return minted

@@ -1,0 +1,96 @@
+"""The conductor: follows the log, and lets what it says happen to legs and their audio.
+
+What a program asks for is an event like any other, stored and told before it is carried out; what
+the media workers then report becomes events again. Everything about one conversation, or one leg,
+happens in its order; conversations do not wait for each other.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from tertulia.model.commands import AnyReport
+from tertulia.model.errors import Unavailable
+from tertulia.model.event import Event
+from tertulia.model.ids import Position
+from tertulia.ports import EventLog, Workers
+from tertulia.services.errands import Errands
+
+RETRY_SECONDS = 0.2
+
+Reaction = Callable[[Event], Awaitable[None]]
+Reactions = Mapping[str, Reaction]
+"""By type of event."""
+Hearings = Mapping[type[Any], Callable[[Any], Awaitable[None]]]
+"""By type of report."""
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Conductor:
+    def __init__(self, *, log: EventLog, workers: Workers, errands: Errands) -> None:
+        self._log = log
+        self._workers = workers
+        self._errands = errands
+        self._reactions: dict[str, list[Reaction]] = {}
+        self._hearings: dict[type[Any], list[Callable[[Any], Awaitable[None]]]] = {}
+        self._cursor = Position(0)
+        self._news = asyncio.Event()
+
+    def add(self, reactions: Reactions, hearings: Hearings | None = None) -> None:
+        """Let somebody react to events, and hear reports."""
+        for name, reaction in reactions.items():
+            self._reactions.setdefault(name, []).append(reaction)
+        for kind, hearing in (hearings or {}).items():
+            self._hearings.setdefault(kind, []).append(hearing)
+
+    async def start(self) -> None:
+        """From now on: what was asked of legs that are no more is over."""
+        self._cursor = await self._log.head()
+        self._log.on_append(self._news.set)
+        self._workers.on_report(self._hear)
+
+    async def run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self.catch_up()
+            except Unavailable as error:
+                told = {"action": "conductor_waits", "error": str(error)}
+                _log.warning("the conductor waits for the store", extra=told)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._news.set()
+
+    async def catch_up(self) -> None:
+        """React to all that is in the log by now."""
+        while events := await self._next():
+            for event in events:
+                self._react(event)
+            self._cursor = events[-1].position
+
+    async def _next(self) -> list[Event]:
+        found = self._log.tail(self._cursor)
+        return found if found is not None else await self._log.follow(self._cursor)
+
+    def _react(self, event: Event) -> None:
+        for reaction in self._reactions.get(event.type, ()):
+            key = event.conversation_id or event.application_id
+            self._errands.in_turn(key, partial(_react, reaction, event))
+
+    def _hear(self, report: AnyReport) -> None:
+        for hearing in self._hearings.get(type(report), ()):
+            self._errands.in_turn(_key(report), partial(_react, hearing, report))
+
+
+def _key(report: AnyReport) -> str:
+    """What a report is about: its first field names it."""
+    return str(getattr(report, report.__struct_fields__[0]))
+
+
+async def _react(reaction: Callable[[T], Awaitable[None]], to: T) -> None:
+    await reaction(to)

@@ -1,0 +1,90 @@
+"""Keys: digits that legs press, and digits that are sent into them.
+
+A digit that a client sends as an event was pressed on its leg: the others hear it. One that a
+program sends goes into the leg that it names, or into all.
+"""
+
+from collections.abc import Callable
+
+from tertulia.model.actor import Actor
+from tertulia.model.commands import Digit, Press, Speaking
+from tertulia.model.decision import Decision
+from tertulia.model.errors import ConversationNotFound
+from tertulia.model.event import Event, Fact
+from tertulia.model.events.audio import AudioDtmf, AudioSpeakingOff, AudioSpeakingOn
+from tertulia.model.events.registry import Body, encode_body
+from tertulia.model.leg import Leg
+from tertulia.services.conductor import Hearings, Reactions
+from tertulia.services.conversations import Conversations
+from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.reactions import body_of
+
+BodyOf = Callable[[Leg], Body]
+
+
+class Keys:
+    def __init__(self, *, conversations: Conversations, legs: Legs) -> None:
+        self._conversations = conversations
+        self._legs = legs
+        self._pressed = 0
+
+    @property
+    def reactions(self) -> Reactions:
+        return {"audio:dtmf": self._send}
+
+    @property
+    def hearings(self) -> Hearings:
+        return {Digit: self._press, Speaking: self._speak}
+
+    async def _send(self, event: Event) -> None:
+        body = body_of(event)
+        if not isinstance(body, AudioDtmf) or body.method is not None:
+            return
+        for live in self._targets(event, body):
+            digits = body.digits or body.digit or ""
+            self._legs.tell(event.application_id, Press(live.leg.id, digits))
+
+    def _targets(self, event: Event, body: AudioDtmf) -> list[LiveLeg]:
+        there = self._legs.within(event.conversation_id) if event.conversation_id else []
+        others = [each for each in there if each.leg.member_id != event.sender]
+        if event.recipient is not None:
+            return [each for each in there if each.leg.member_id == event.recipient]
+        named = body.channel.id if body.channel else None
+        if named is None or any(
+            each.leg.id == named and each.leg.member_id == event.sender for each in there
+        ):
+            return others
+        return [each for each in there if each.leg.id == named]
+
+    async def _press(self, report: Digit) -> None:
+        self._pressed += 1
+        await self._tell(
+            report.leg, "audio:dtmf",
+            lambda leg: AudioDtmf(
+                digit=report.digit, method="in", duration=report.milliseconds,
+                channel=leg.channel, dtmf_seq=self._pressed,
+            ),
+        )  # fmt: skip
+
+    async def _speak(self, report: Speaking) -> None:
+        if report.on:
+            await self._tell(
+                report.leg, "audio:speaking:on", lambda leg: AudioSpeakingOn(leg.channel)
+            )
+        else:
+            await self._tell(
+                report.leg, "audio:speaking:off", lambda leg: AudioSpeakingOff(leg.channel)
+            )
+
+    async def _tell(self, leg_id: str, name: str, body: BodyOf) -> None:
+        live = self._legs.live(leg_id)
+        if live is None or live.leg.conversation_id is None:
+            return
+        fact = Fact(name, encode_body(body(live.leg)), sender=live.leg.member_id)
+        system = Actor(live.leg.application_id)
+        try:
+            await self._conversations.commit(
+                live.leg.conversation_id, system, lambda *_: Decision((fact,))
+            )
+        except ConversationNotFound:
+            return

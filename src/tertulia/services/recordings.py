@@ -1,0 +1,251 @@
+"""Recordings: `audio:record` carried out by a worker, its files kept, and their text if wanted."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tertulia.model.actor import Actor
+from tertulia.model.commands import Interrupted, Record, Recorded, Salvage, StopRecord
+from tertulia.model.decision import Decision
+from tertulia.model.errors import ConversationNotFound, TertuliaError
+from tertulia.model.event import Event, Fact
+from tertulia.model.events.audio import (
+    AudioRecord,
+    AudioRecordDone,
+    AudioRecordStop,
+    AudioTranscribeDone,
+    Transcription,
+)
+from tertulia.model.events.registry import Body, encode_body
+from tertulia.model.ids import ApplicationId, ConversationId, LegId, MediaId
+from tertulia.model.instant import iso
+from tertulia.model.leg import Leg
+from tertulia.ports import Ids, MediaUnavailable, Reading, Speech, Workers
+from tertulia.services.conductor import Hearings, Reactions
+from tertulia.services.conversations import Conversations
+from tertulia.services.errands import Errands
+from tertulia.services.legs import Legs
+from tertulia.services.media import MediaFiles
+from tertulia.services.reactions import body_of
+
+SALVAGE_SECONDS = 1.0
+"""Between tries to find a worker that finishes what another had begun."""
+SALVAGE_TRIES = 30
+SPLIT = 2
+
+
+class Library:
+    """Where finished audio is kept: as media files of the application."""
+
+    def __init__(self, *, media: MediaFiles) -> None:
+        self._media = media
+        self.address = ""
+        """Start of the addresses that events give, `https://host:port`: known once we listen."""
+
+    async def keep(self, path: Path, suffix: str, application_id: ApplicationId) -> str:
+        """Keep a file and delete it where it was; its address. Raises MediaQuotaReached."""
+        file = await self._media.adopt(path, f"{path.stem}.{suffix}", Actor(application_id))
+        return self.address_of(file.id)
+
+    def address_of(self, media_id: MediaId) -> str:
+        return f"{self.address}/v3/media/{media_id}"
+
+
+class Taking(Struct):
+    """A recording, from its event to its files."""
+
+    id: str
+    application_id: ApplicationId
+    conversation_id: ConversationId
+    event_id: int | None
+    path: Path
+    format: str
+    leg: Leg | None
+    transcription: Transcription | None
+
+
+class Recordings:
+    def __init__(
+        self, *, conversations: Conversations, legs: Legs, workers: Workers, speech: Speech,
+        library: Library, errands: Errands, ids: Ids, scratch: Path,
+    ) -> None:  # fmt: skip
+        self._conversations = conversations
+        self._legs = legs
+        self._workers = workers
+        self._speech = speech
+        self._library = library
+        self._errands = errands
+        self._ids = ids
+        self._scratch = scratch
+        self._takings: dict[str, Taking] = {}
+
+    @property
+    def reactions(self) -> Reactions:
+        return {"audio:record": self._record, "audio:record:stop": self._stop}
+
+    @property
+    def hearings(self) -> Hearings:
+        return {Recorded: self._recorded, Interrupted: self._interrupted}
+
+    def taking(self, conversation_id: ConversationId, leg_id: LegId | None = None) -> list[str]:
+        """Ids of the recordings of a conversation, or of one of its legs, that are going on."""
+        return [
+            each.id
+            for each in self._takings.values()
+            if each.conversation_id == conversation_id
+            and (each.leg.id if each.leg else None) == leg_id
+        ]
+
+    def is_taking(self, conversation_id: ConversationId) -> bool:
+        return any(each.conversation_id == conversation_id for each in self._takings.values())
+
+    def is_transcribing(self, conversation_id: ConversationId) -> bool:
+        return any(
+            each.conversation_id == conversation_id and each.transcription is not None
+            for each in self._takings.values()
+        )
+
+    async def _record(self, event: Event) -> None:
+        body = body_of(event)
+        if not isinstance(body, AudioRecord) or event.conversation_id is None:
+            return
+        leg = self._legs.of_member(event.conversation_id, event.recipient)
+        taking = self._takings[body.recording_id] = Taking(
+            id=body.recording_id, application_id=event.application_id,
+            conversation_id=event.conversation_id, event_id=event.id,
+            path=self._scratch / f"record-{body.recording_id}", format=body.format or "mp3",
+            leg=leg, transcription=body.transcription,
+        )  # fmt: skip
+        try:
+            self._workers.tell(taking.application_id, _command(taking, body))
+        except MediaUnavailable as error:
+            await self._failed(taking, str(error))
+
+    async def _stop(self, event: Event) -> None:
+        body = body_of(event)
+        taking = self._takings.get(body.record_id) if isinstance(body, AudioRecordStop) else None
+        if taking is not None and taking.conversation_id == event.conversation_id:
+            self._legs.tell(taking.application_id, StopRecord(taking.id))
+
+    async def _interrupted(self, report: Interrupted) -> None:
+        taking = self._takings.get(report.record)
+        if taking is not None:
+            self._errands.run(self._salvage(taking))
+
+    async def _salvage(self, taking: Taking) -> None:
+        """The worker died: the next one makes a file of what there is."""
+        command = Salvage(taking.id, str(taking.path), taking.format)
+        for _ in range(SALVAGE_TRIES):
+            try:
+                self._workers.tell(taking.application_id, command)
+            except MediaUnavailable:
+                await asyncio.sleep(SALVAGE_SECONDS)
+            else:
+                return
+        await self._failed(taking, "no media worker could finish it")
+
+    async def _recorded(self, report: Recorded) -> None:
+        taking = self._takings.get(report.record)
+        if taking is not None:
+            self._errands.run(self._finish(taking, report))
+
+    async def _finish(self, taking: Taking, report: Recorded) -> None:
+        if report.error is not None or not report.tracks:
+            await self._failed(taking, report.error or "nothing was recorded")
+            return
+        text = await self._transcribed(taking, Path(report.tracks[0].path))
+        try:
+            for track in report.tracks:
+                url = await self._library.keep(
+                    Path(track.path), taking.format, taking.application_id
+                )
+                live = self._legs.live(track.leg)
+                leg = live.leg if live is not None else taking.leg
+                body = AudioRecordDone(
+                    recording_id=taking.id, destination_url=url, format=taking.format,
+                    start_time=iso(report.started), end_time=iso(report.ended), size=track.size,
+                    event_id=taking.event_id, channel=leg.channel if leg else None,
+                )  # fmt: skip
+                await self._tell(taking, "audio:record:done", body)
+        except TertuliaError as error:
+            await self._failed(taking, str(error))
+            return
+        self._takings.pop(taking.id, None)
+        if text is not None:
+            await self._tell_text(taking, text)
+
+    async def _transcribed(self, taking: Taking, path: Path) -> list[Reading] | str | None:
+        """What is said in it, or why that is not known; None when nobody asks."""
+        if taking.transcription is None:
+            return None
+        try:
+            return await self._speech.transcribe(path, language=taking.transcription.language)
+        except TertuliaError as error:
+            return str(error)
+
+    async def _tell_text(self, taking: Taking, text: list[Reading] | str) -> None:
+        error = text if isinstance(text, str) else None
+        url: str | None = None
+        if not isinstance(text, str):
+            path = self._scratch / f"text-{taking.id}.json"
+            await asyncio.to_thread(path.write_bytes, _transcript(taking, text))
+            try:
+                url = await self._library.keep(path, "json", taking.application_id)
+            except TertuliaError as failure:
+                error = str(failure)
+        body = AudioTranscribeDone(
+            request_id=self._ids.bare(), recording_id=taking.id, transcription_url=url,
+            error=error, channel=taking.leg.channel if taking.leg else None,
+        )  # fmt: skip
+        await self._tell(taking, "audio:transcribe:done", body)
+
+    async def _failed(self, taking: Taking, error: str) -> None:
+        """COMPAT: the done event has no place for an error; a file of no octets says it."""
+        self._takings.pop(taking.id, None)
+        now = iso(self._conversations.now())
+        body = AudioRecordDone(
+            recording_id=taking.id, destination_url="", format=taking.format, start_time=now,
+            end_time=now, size=0, event_id=taking.event_id,
+            channel=taking.leg.channel if taking.leg else None, error=error,
+        )  # fmt: skip
+        await self._tell(taking, "audio:record:done", body)
+
+    async def _tell(self, taking: Taking, name: str, body: Body) -> None:
+        fact = Fact(name, encode_body(body))
+        system = Actor(taking.application_id)
+        try:
+            await self._conversations.commit(
+                taking.conversation_id, system, lambda *_: Decision((fact,))
+            )
+        except ConversationNotFound:
+            return
+
+
+def _command(taking: Taking, body: AudioRecord) -> Record:
+    leg_id = taking.leg.id if taking.leg else None
+    return Record(
+        record=taking.id, path=str(taking.path), leg=leg_id,
+        room=None if leg_id else taking.conversation_id, format=taking.format,
+        channels=body.channels or (SPLIT if body.split else 1),
+        multitrack=bool(body.multitrack), beep_start=bool(body.beep_start),
+        beep_stop=bool(body.beep_stop), silence_ms=(body.end_on_silence or 0) * 1000,
+        end_key=body.end_on_key or "", limit_ms=(body.time_limit or 7200) * 1000,
+    )  # fmt: skip
+
+
+def _transcript(taking: Taking, readings: list[Reading]) -> bytes:
+    """One channel of sentences with their times in milliseconds."""
+    sentences = [
+        {
+            "sentence": each.text, "confidence": round(each.confidence, 4),
+            "timestamp": each.start_ms, "duration": each.end_ms - each.start_ms,
+        }
+        for each in readings
+    ]  # fmt: skip
+    text = " ".join(each.text for each in readings)
+    return msgspec.json.encode({
+        "ver": "1.0.0", "request_id": taking.id,
+        "channels": [{"transcript": [*sentences], "text": text}],
+    })  # fmt: skip

@@ -1,0 +1,89 @@
+"""The adapters of Workers against their contract."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.app.media_peer import hello, until
+from tests.contracts.workers import (
+    Rig,
+    WorkersContract,
+)
+
+from tertulia.app.chance import SystemClock
+from tertulia.app.supervisor import Lent, Part
+from tertulia.app.workers import MediaWorkers
+from tertulia.media import link
+from tertulia.media.worker import Worker
+from tertulia.ports import Workers
+from tertulia.testing.puppet import Puppet
+from tertulia.testing.studio import Studio
+from tertulia.testing.world import StillClock
+
+
+class TestStudio(WorkersContract):
+    @asynccontextmanager
+    async def rig(self) -> AsyncIterator[Rig]:
+        studio = Studio(StillClock())
+        with tempfile.TemporaryDirectory() as folder:
+            yield Rig(studio, studio.die, Path(folder))
+
+    def nobody(self) -> Workers:
+        studio = Studio(StillClock())
+        studio.is_there = False
+        return studio
+
+
+class TestLinkedPuppet(WorkersContract):
+    """Both ends of the link in one process, and an engine without audio."""
+
+    @asynccontextmanager
+    async def rig(self) -> AsyncIterator[Rig]:
+        with tempfile.TemporaryDirectory() as folder:
+            workers = MediaWorkers(SystemClock())
+            await workers.listen(Path(folder) / link.SOCKET)
+            worker = Worker(
+                Path(folder) / link.SOCKET, hello(), lambda report: Puppet(report, SystemClock())
+            )
+            running = asyncio.create_task(worker.run())
+            await until(lambda: bool(workers.up))
+
+            def kill() -> None:
+                workers.up[0].connection.close("killed")
+
+            yield Rig(workers, kill, Path(folder))
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await workers.close()
+
+    def nobody(self) -> Workers:
+        return MediaWorkers(SystemClock())
+
+
+@pytest.mark.system
+class TestWorkerProcess(WorkersContract):
+    """The worker as the supervisor starts it, and starts it again."""
+
+    @asynccontextmanager
+    async def rig(self) -> AsyncIterator[Rig]:
+        with tempfile.TemporaryDirectory() as folder:
+            workers = MediaWorkers(SystemClock())
+            await workers.listen(Path(folder) / link.SOCKET)
+            lifeline, held_open = os.pipe()
+            flags = ["--data", folder, "--rtc-port", "0", "--host", "127.0.0.1"]
+            part = Part("media", flags, Lent(None, lifeline, lifeline))
+            keeping = asyncio.create_task(part.keep())
+            await until(lambda: bool(workers.up))
+            yield Rig(workers, part.kill, Path(folder))
+            part.tell_to_end()
+            await keeping
+            await workers.close()
+            os.close(held_open)
+            os.close(lifeline)
+
+    def nobody(self) -> Workers:
+        return MediaWorkers(SystemClock())

@@ -27,6 +27,7 @@ SUPERVISORS = {
     "live/delivery.py:Delivery._hand_on": "a bug in one event must not keep others back",
     "live/delivery.py:Delivery._deliver": "a bug in one session is not that of others",
     "media/ticker.py:Ticker._run": "a bug in one step of the engine must not end all legs",
+    "media/background.py:Background._work": "a bug in one job must not end the thread of all",
     "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }

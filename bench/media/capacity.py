@@ -2,7 +2,7 @@
 
 In time is what the listeners say, by when packets reach their sockets: fewer than 0.1 % more than
 half a frame late, none missing. A server that counts its own late ticks must agree. Whoever fails
-once is asked again, since one hiccup of the machine in some 200 ticks is already too much.
+is asked again, twice, since one hiccup of the machine in some 200 ticks is already too much.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from bench.media.cores import busy_seconds
 from bench.media.load import Shape, Stream, Take, talk
 from bench.media.scenes import Late, Room, Scene, Server
 from bench.media.voice import frames
@@ -20,9 +21,12 @@ LATE = 0.001
 """Share of late packets, and of late ticks, from which a core is full."""
 START = 0.85
 """Of what the first run promises, where the search begins."""
-STEP = 1.15
-"""From one number of legs to the next."""
-SETTLE = 0.3
+STEP = 1.1
+"""From one number of legs to the next, at least."""
+FULL = 0.95
+"""Share of the core that a server can take at most; what then comes late is no hiccup."""
+PARDONS = 2
+SETTLE = 0.1
 """Seconds of warm-up for every hundred legs, on top of the first."""
 
 
@@ -43,6 +47,8 @@ class Figure(Struct, frozen=True):
     """Share, by the server's own account."""
     dropped: int | None
     """Frames, by the server's own account."""
+    foreign: float
+    """Share of the server's core that others took."""
 
     @property
     def leg(self) -> float:
@@ -62,8 +68,9 @@ class Capacity(Struct, frozen=True):
     tried: list[Figure]
 
     @property
-    def legs(self) -> float:
-        return self.most.legs if self.most else 0
+    def is_found(self) -> bool:
+        """Else every number of the search was too many, and there is but the first run."""
+        return self.most in self.tried
 
 
 class Stage:
@@ -111,14 +118,17 @@ class Stage:
             take,
             late.late / late.ticks if late and late.ticks else None,
             late.dropped if late else None,
+            (last.core - last.cpu - first.core + first.cpu) / take.seconds,
         )
 
     def _mark(self) -> "_Mark":
-        return _Mark(cpu_seconds(self._server.processes()), self._server.late())
+        cpu, core = cpu_seconds(self._server.processes()), busy_seconds(0)
+        return _Mark(cpu, core, self._server.late())
 
 
 class _Mark(NamedTuple):
     cpu: float
+    core: float
     late: Late | None
 
 
@@ -136,32 +146,44 @@ def capacity(
     tell(first)
     tried: list[Figure] = []
     legs = _rooms(scene, START * few / first.cpu)
-    good, bad = 0, 0
     for _ in range(effort.steps):
         figure = _with_pardon(stage, legs, effort.seconds)
         tell(figure)
         tried.append(figure)
-        good, bad = (legs, bad) if figure.fits else (good, legs)
-        following = _next(scene, good, bad)
-        if following in {good, bad}:
+        legs = _next(scene, first, tried)
+        if legs in {each.legs for each in tried}:
             break
-        legs = following
     fitting = [figure for figure in (first, *tried) if figure.fits]
     return Capacity(first, max(fitting, key=lambda each: each.legs, default=None), tried)
 
 
 def _with_pardon(stage: Stage, legs: int, seconds: float) -> Figure:
     figure = stage.run(legs, seconds)
-    return figure if figure.fits or figure.cpu > 0.97 else stage.run(legs, seconds)
+    for _ in range(PARDONS):
+        if figure.fits or figure.cpu > FULL:
+            break
+        figure = stage.run(legs, seconds)
+    return figure
 
 
-def _next(scene: Scene, good: int, bad: int) -> int:
+def _next(scene: Scene, first: Figure, tried: list[Figure]) -> int:
     """Upwards while all fits, downwards while nothing does, then between the two."""
-    if not bad:
-        return max(_rooms(scene, good * STEP), good + scene.legs)
-    if not good:
-        return min(_rooms(scene, bad / STEP), bad - scene.legs) or scene.legs
-    return _rooms(scene, (good + bad) / 2)
+    good = max((each for each in tried if each.fits), key=lambda each: each.legs, default=None)
+    bad = min((each.legs for each in tried if not each.fits), default=0)
+    if good is None:
+        known = first.legs if first.fits and first.legs < bad else 0
+        lower = bad / STEP if len(tried) == 1 else (known + bad) / 2
+        return max(_rooms(scene, min(lower, bad - scene.legs)), scene.legs)
+    if bad:
+        return _rooms(scene, (good.legs + bad) / 2)
+    most = max(_rooms(scene, good.legs * STEP), good.legs + scene.legs)
+    return min(max(_rooms(scene, _filled(first, good)), most), _rooms(scene, 2 * good.legs))
+
+
+def _filled(few: Figure, many: Figure) -> float:
+    """The legs that fill the core, on the line through the two: a tick has a cost of its own."""
+    slope = (many.cpu - few.cpu) / (many.legs - few.legs) if many.legs != few.legs else 0.0
+    return many.legs + (FULL - many.cpu) / slope if slope > 0 else 2.0 * many.legs
 
 
 def _rooms(scene: Scene, legs: float) -> int:

@@ -23,3 +23,13 @@ def on_core(position: int, command: Sequence[str | Path]) -> list[str | Path]:
     if len(CORES) < 2:
         raise Skipped("two cores are needed, one for the server and one for the talkers")
     return [sys.executable, "-c", _START, str(CORES[position]), *command]
+
+
+def busy_seconds(position: int) -> float:
+    """That a core has been at work since the machine was started, whoever it was for."""
+    name = f"cpu{CORES[position]} "
+    line = next(
+        line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(name)
+    )
+    ticks = [int(word) for word in line.split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,8 +36,19 @@ MEDIAN_AIM, P95_AIM = 30.0, 45.0
 FIRST_AIM, ASR_AIM = 500.0, 1200.0
 """Milliseconds, as the two before."""
 
-Measured = dict[tuple[str, str], float]
-"""Legs that a core carries, by scene and contender."""
+
+class Most(NamedTuple):
+    """What a core carries."""
+
+    legs: float
+    leg: float
+    """Percent of the core, with so many."""
+    is_found: bool = True
+    """Else it may be more."""
+
+
+Measured = dict[tuple[str, str], Most]
+"""By scene and contender."""
 
 
 def of_scene(measured: Measured, scene: Scene, effort: Effort) -> list[Row]:
@@ -56,7 +67,8 @@ def _contender(measured: Measured, name: str, scene: Scene, effort: Effort) -> R
         return skipped(scene.name, title, reason)
     except Failed as reason:
         return failed(scene.name, title, reason)
-    measured[scene.name, name] = found.legs
+    if found.most is not None:
+        measured[scene.name, name] = Most(found.most.legs, found.most.leg, found.is_found)
     return Row(scene.name, title, _legs(found), details=_details(found))
 
 
@@ -64,7 +76,7 @@ def _legs(found: Capacity) -> str:
     share = f"{found.few.leg:.3g} %/leg at {found.few.legs}"
     if found.most is None:
         return f"NO NUMBER SERVED IN TIME, {share}"
-    least = "" if found.most in found.tried else "at least "
+    least = "" if found.is_found else "at least "
     return (
         f"{least}{thousands(found.most.legs)} legs/core ({found.most.cpu:.0%} busy, "
         f"late {found.most.take.late_share:.2%}), {share}"
@@ -76,7 +88,7 @@ def _tell(figure: Figure) -> None:
     print(
         f"  {figure.legs} legs: {figure.cpu:.0%} of the core, {figure.leg:.3g} %/leg, late "
         f"{figure.take.late_share:.2%}{ticks}, came {figure.take.complete:.1%}, "
-        f"starved {figure.take.starved}{'' if figure.fits else ': TOO MANY'}",
+        f"starved {figure.take.starved}, others on the core {figure.foreign:.0%}{'' if figure.fits else ': TOO MANY'}",
         flush=True,
     )
 
@@ -95,7 +107,8 @@ def of_aiortc(measured: Measured, effort: Effort) -> list[Row]:
     _tell(figure)
     if figure.take.starved:
         raise Failed(f"{figure.take.starved} of {figure.take.hearing} did not hear everything")
-    measured[SIXTEEN.name, AIORTC] = legs = 100 / figure.leg
+    legs = 100 / figure.leg
+    measured[SIXTEEN.name, AIORTC] = Most(legs, figure.leg)
     value = f"{legs:.1f} legs/core by its CPU, {figure.leg:.3g} %/leg at {figure.legs}"
     return [Row("aiortc", title, value, details=msgspec.to_builtins(figure))]
 
@@ -174,9 +187,14 @@ def ratios(measured: Measured) -> list[Row]:
     for (scene, peer), aim in AIMS.items():
         ours = measured.get((scene, OURS))
         theirs = measured.get((SIXTEEN.name if peer == AIORTC else scene, peer))
-        if ours is None or not theirs:
-            continue
-        ratio = ours / theirs
-        title = f"{OURS} / {peer}"
-        rows.append(Row(scene, title, f"{ratio:.1f}×", f"≥ {aim:g}×", ratio >= aim))
+        if ours is not None and theirs is not None:
+            rows.append(_ratio(f"{OURS} / {peer}", scene, ours, theirs, aim))
     return rows
+
+
+def _ratio(title: str, scene: str, ours: Most, theirs: Most, aim: float) -> Row:
+    ratio, by_cpu = ours.legs / theirs.legs, theirs.leg / ours.leg
+    value = f"{ratio:.1f}×; by the CPU of a leg {by_cpu:.1f}×"
+    if not theirs.is_found:
+        return Row(scene, title, f"at most {value}: the other's most was not found", f"≥ {aim:g}×")
+    return Row(scene, title, value, f"≥ {aim:g}×", ratio >= aim)

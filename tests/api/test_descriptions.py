@@ -347,6 +347,7 @@ async def _audible(checked: _Checked, room: str, mid: str, name: str) -> str:
 async def _legs(checked: _Checked) -> None:
     room, mid = await _talker(checked, "speaker")
     by = {"user": "speaker"}
+    await checked.call("GET", f"/tertulia/v1{room}/levels", 200)
     leg_id = await _audible(checked, room, mid, "speaker")
     rtc = f"/v0.3{room}/rtc/{leg_id}"
     offer = {"from": mid, "body": {"offer": OFFER}}

@@ -55,10 +55,12 @@ class TestLinkedPuppet(WorkersContract):
             def kill() -> None:
                 workers.up[0].connection.close("killed")
 
-            yield Rig(workers, kill, Path(folder))
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await workers.close()
+            try:
+                yield Rig(workers, kill, Path(folder))
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                await workers.close()
 
     def nobody(self) -> Workers:
         return MediaWorkers(SystemClock())
@@ -77,13 +79,15 @@ class TestWorkerProcess(WorkersContract):
             flags = ["--data", folder, "--rtc-port", "0", "--host", "127.0.0.1"]
             part = Part("media", flags, Lent(None, lifeline, lifeline))
             keeping = asyncio.create_task(part.keep())
-            await until(lambda: bool(workers.up))
-            yield Rig(workers, part.kill, Path(folder))
-            part.tell_to_end()
-            await keeping
-            await workers.close()
-            os.close(held_open)
-            os.close(lifeline)
+            try:
+                await until(lambda: bool(workers.up))
+                yield Rig(workers, part.kill, Path(folder))
+            finally:
+                part.tell_to_end()
+                await keeping
+                await workers.close()
+                os.close(held_open)
+                os.close(lifeline)
 
     def nobody(self) -> Workers:
         return MediaWorkers(SystemClock())

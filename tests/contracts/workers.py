@@ -255,14 +255,16 @@ class WorkersContract(ABC):
 
         self.play(scenario)
 
-    def test_recordings_and_listenings_of_nobody_fail(self) -> None:
+    def test_what_is_asked_of_nobody_ends_at_once(self) -> None:
         async def scenario(rig: Rig, reports: Reports) -> None:
             path = str(rig.folder / "nobody")
             rig.workers.tell(HERE, Record("record", path, leg="nobody"))
             assert (await reports.first(Recorded)).tracks == []
             rig.workers.tell(HERE, Listen("listen", "nobody", path))
             listened = await reports.first(Listened)
-            assert (listened.size, listened.reason) == (0, "failed")
+            assert (listened.size, listened.reason) == (0, "left")
+            rig.workers.tell(HERE, Close("nobody"))
+            assert await reports.first(Closed) == Closed("nobody", None)
 
         self.play(scenario)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 
 from tertulia.media.audio_files import Samples
 from tertulia.model.commands import AnyReport

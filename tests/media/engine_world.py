@@ -125,9 +125,11 @@ class Phone:
         self.spoken = 0
         self.volume = 8000.0
         self.sings = False
-        """Many harmonics that swell three times a second: what is taken for a voice, with its breath."""
+        """Many harmonics that swell three times a second, and breath: taken for a voice."""
         self.silent = False
-        """Sends nothing."""
+        """Sends nothing, while time goes on for it."""
+        self.by_hand = False
+        """Says nothing by itself."""
         self.heard: list[Samples] = []
         self.packets: list[rtp.RtpPacket] = []
 
@@ -152,6 +154,8 @@ class Phone:
         return made
 
     def speak(self) -> None:
+        if self.by_hand:
+            return
         packet = self.packet()
         if not self.silent:
             self.send(packet)

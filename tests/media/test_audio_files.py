@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.media.desk import ramp, tone, write

@@ -1,9 +1,11 @@
 """DTLS over memory: both roles, every profile, the wrong peer, and strange datagrams."""
 
+import datetime
 import functools
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,6 +119,25 @@ def test_a_client_without_a_certificate() -> None:
     client, server = pair(left=bare)
     converse(client, server)
     assert (server.state, server.keys) == ("failed", None)
+
+
+@pytest.mark.parametrize("client_has_it", [True, False])
+def test_a_peer_with_an_rsa_key(client_has_it: bool) -> None:
+    theirs = Certificate()
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([])
+    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    signed = x509.CertificateBuilder(
+        subject, subject, key.public_key(), 1, day, day.replace(year=9999)
+    ).sign(key, SHA256())
+    theirs.context.use_certificate(signed)
+    theirs.context.use_privatekey(key)
+    if not client_has_it:  # OpenSSL keeps a key of each kind, and the cipher says which is shown
+        theirs.context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+    theirs.fingerprint = Fingerprint("sha-256", signed.fingerprint(SHA256()).hex(":").upper())
+    client, server = pair(left=theirs) if client_has_it else pair(right=theirs)
+    assert max(map(len, converse(client, server))) <= MTU
+    assert (client.state, server.state) == ("connected", "connected")
 
 
 def test_no_profile_in_common() -> None:

@@ -256,9 +256,10 @@ def _press_tone(a: Phone, second: Phone) -> None:
 
 def test_speaking_begins_and_ends_also_when_the_network_is_cut() -> None:
     with world() as at:
-        a = at.phone("a", 130)
-        a.sings = True
+        a = at.phone("a")
         settled(at, [a])
+        a.hertz, a.sings = 130, True
+        at.tick(20)
         a.silent = True
         at.tick(45)
         told = [report.on for report in at.heard(Speaking) if isinstance(report, Speaking)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 from tests.media.desk import FRAME_MS, START, AtOnce, Reports, read, tone
 
 from tertulia.media.audio_files import Samples

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.media.desk import FRAME_MS, START, AtOnce, Reports, ramp, read, tone, write
 
-from tertulia.media.audio_files import Samples
+from tertulia.media.audio_files import AudioFile, Samples
 from tertulia.media.playing import STALLED_MS, WAITING_MAX, Players
 from tertulia.media.tones import BEEP, named
 from tertulia.model.commands import Play, Played, Playing, Ripe
@@ -375,3 +375,22 @@ def test_threads_fetch_ahead(tmp_path: Path) -> None:
         for name in names
     )
     assert players.underruns == 0
+
+
+def test_a_bug_in_one_job_ends_neither_the_thread_nor_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(self: AudioFile) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(AudioFile, "read", broken)
+    reports = Reports()
+    players = Players(reports)
+    players.start(Play("p", str(write(tmp_path / "a", ramp(320))), leg="leg"))
+    deadline = time.monotonic() + 10
+    while not reports and time.monotonic() < deadline:
+        players.advance(START)
+        threading.Event().wait(0.002)
+    players.close()
+    assert reports == [Played("p", START, error="it cannot be played")]
+    assert "A job of the media worker failed." in caplog.text

@@ -14,7 +14,8 @@ from tests.app.media_peer import hello, until
 from tertulia.app.chance import SystemClock
 from tertulia.media import link
 from tertulia.media import worker as worker_module
-from tertulia.media.worker import Worker, keep_house
+from tertulia.media.port import UdpPort
+from tertulia.media.worker import Worker, advertised, keep_house, work
 from tertulia.model.commands import (
     VERSION,
     AnyReport,
@@ -30,6 +31,7 @@ from tertulia.model.commands import (
     Report,
     Up,
 )
+from tertulia.settings import Http, Rtc, Settings, SettingsError
 from tertulia.testing.puppet import Puppet
 
 
@@ -233,3 +235,60 @@ def test_garbage_is_looked_for_between_the_ticks_only() -> None:
     uvloop.run(run())
     gc.unfreeze()
     assert gc.isenabled()
+
+
+class Broken(Puppet):
+    def load(self) -> Load:
+        raise RuntimeError("no tick succeeds any more")
+
+
+def test_a_broken_engine_ends_the_worker(path: Path) -> None:
+    async def run() -> None:
+        async with hosting(path) as host:
+            worker = Worker(path, hello(), lambda report: Broken(report, SystemClock()))
+            with pytest.raises(RuntimeError, match="no tick succeeds"):
+                await worker.run()
+            await until(lambda: host.lost == ["the other end closed it"])
+
+    uvloop.run(run())
+
+
+def settings(**rtc: object) -> Settings:
+    return Settings(http=Http(host="192.0.2.9"), rtc=Rtc(**rtc))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rtc", "told"),
+    [
+        ({"host": "127.0.0.1", "host6": ""}, ["127.0.0.1"]),
+        ({"host": "0.0.0.0", "host6": ""}, ["198.51.100.7"]),
+        ({"host": "127.0.0.1", "host6": "::"}, ["127.0.0.1", "2001:db8::7"]),
+        ({"host": "0.0.0.0", "host6": "::"}, ["198.51.100.7", "2001:db8::7"]),
+        ({"host": "0.0.0.0", "host6": "::", "addresses": ("203.0.113.5",)}, ["203.0.113.5"]),
+    ],
+)
+def test_clients_are_told_what_is_bound(
+    monkeypatch: pytest.MonkeyPatch, rtc: dict[str, object], told: list[str]
+) -> None:
+    def found(*, sixth: bool, loopback: bool) -> list[str]:
+        assert not loopback
+        return ["198.51.100.7", *(["2001:db8::7"] if sixth else [])]
+
+    monkeypatch.setattr(worker_module, "interface_addresses", found)
+    given = settings(**rtc)
+    port = UdpPort(given.rtc.host, 0, given.rtc.host6 or None)
+    if given.rtc.host6 and port.sockets.sixth is None:
+        pytest.skip("this machine has no IPv6")
+    assert advertised(given, port) == told
+    port.close()
+
+
+def test_a_port_that_is_taken_is_a_wrong_setting() -> None:
+    taken = UdpPort("127.0.0.1", 0)
+
+    async def over() -> None: ...
+
+    given = settings(host="127.0.0.1", host6="", port=taken.number)
+    with pytest.raises(SettingsError, match=r"rtc: .*in use"):
+        uvloop.run(work(given, 0, over))
+    taken.close()

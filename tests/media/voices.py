@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soxr  # type: ignore[import-untyped]
+import soxr
 from numpy.typing import NDArray
 
 SENTENCES = (

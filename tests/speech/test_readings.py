@@ -35,4 +35,5 @@ def test_parts_of_a_sentence_are_joined() -> None:
 def test_silence_is_no_part_of_a_sentence() -> None:
     spoken = [(100, 900), (1000, 1500), (4000, 5000)]
     assert clipped(Reading("a", 1.0, 0, 3500), spoken) == Reading("a", 1.0, 100, 1500)
+    assert clipped(Reading("a", 1.0, 0, 4200), spoken) == Reading("a", 1.0, 100, 1500)
     assert clipped(Reading("a", 1.0, 2000, 3000), spoken) == Reading("a", 1.0, 2000, 3000)

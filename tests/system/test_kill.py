@@ -206,7 +206,7 @@ def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
 def test_without_their_supervisor_the_parts_end(plant: Plant) -> None:
     tree = plant()
     document = tree.start()
-    parts = [tree.part("hub"), tree.part("dispatcher")]
+    parts = [tree.part(name) for name in ("hub", "dispatcher", "media")]
     tree.supervisor.kill()
     tree.supervisor.wait()
     until("their end", lambda: all(map(is_over, parts)), within=STOPPED_WITHIN)

@@ -1,6 +1,5 @@
 """What a hub makes audio with: media workers, speech engines, downloads, a folder for scratch."""
 
-import shutil
 from pathlib import Path
 
 from tertulia.app.downloads import Downloads
@@ -8,6 +7,7 @@ from tertulia.app.workers import MediaWorkers
 from tertulia.dispatch.target import TargetGuard
 from tertulia.media.link import SOCKET
 from tertulia.ports import Clock
+from tertulia.services.recordings import RECORDING
 from tertulia.settings import Settings
 from tertulia.speech.pool import SpeechPool
 
@@ -16,7 +16,7 @@ class AudioPorts:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         folder = settings.data.path
         self.scratch = folder / "audio"
-        _make_empty(self.scratch)
+        _tidy(self.scratch)
         self.workers = MediaWorkers(clock)
         self.speech = SpeechPool(settings.speech)
         guard = TargetGuard(settings.webhooks.allow_networks)
@@ -33,7 +33,9 @@ class AudioPorts:
         await self.workers.close()
 
 
-def _make_empty(folder: Path) -> None:
-    """What a killed hub left under way is of no use to anybody."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _tidy(folder: Path) -> None:
+    """What a killed hub left under way is of no use to anybody, but for its recordings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if not path.name.startswith(RECORDING):
+            path.unlink()

@@ -60,6 +60,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     await hub.services.conductor.start()
     await hub.services.calls.bury()
     await audio.listen()
+    await hub.services.audio.recordings.recover()
     server = Server(
         hub.api.answer, _limits(settings),
         connections_max=settings.http.max_connections,
@@ -78,6 +79,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     finally:
         await hub.live.close()
         services.following.end()
+        services.metering.end()
         await services.errands.close()
         await server.drain(DRAIN_SECONDS)
         for task in tasks:

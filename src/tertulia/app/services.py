@@ -19,6 +19,7 @@ from tertulia.services.legs import Legs
 from tertulia.services.media import MediaFiles
 from tertulia.services.members import Members
 from tertulia.services.messages import Messages
+from tertulia.services.metering import Metering
 from tertulia.services.reactions import CallReactions
 from tertulia.services.search import Indexer, Search
 from tertulia.services.signalling import Signalling
@@ -80,16 +81,24 @@ class Services:
             ids=ids,
         )  # fmt: skip
         self.events = Events(conversations=conversations, media=self.media, log=log, ids=ids)
+        self.applications = Applications(
+            directory=directory, media=outside.media, clock=clock, ids=ids, smith=outside.smith
+        )
+        self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
+        self._look_on(outside, settings.limits.streams)
+
+    def _look_on(self, outside: Outside, streams: int) -> None:
+        """What changes nothing; `streams` may follow an application at a time."""
+        log = directory = outside.store
+        conversations = self.conversations
         self.messages = Messages(conversations=conversations, log=log)
         self.search = Search(
             index=outside.search, log=log, directory=directory, conversations=conversations
         )
         self.indexer = Indexer(index=outside.search, log=log, monotonic=outside.monotonic)
-        self.applications = Applications(
-            directory=directory, media=outside.media, clock=clock, ids=ids, smith=outside.smith
-        )
-        self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
-        self.following = Following(
-            log=log, conversations=conversations, per_application=settings.limits.streams
-        )
+        self.following = Following(log=log, conversations=conversations, per_application=streams)
         self.announcements.add(self.following.hand_on)
+        self.metering = Metering(
+            legs=self.legs, conversations=conversations, per_application=streams
+        )
+        self.metering.conduct(self.conductor)

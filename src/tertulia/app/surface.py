@@ -21,6 +21,7 @@ from tertulia.web.rest.legacy_events import LegacyEventResource
 from tertulia.web.rest.legacy_members import LegacyMemberResource
 from tertulia.web.rest.legacy_users import LegacyUserResource
 from tertulia.web.rest.legs import LegResources
+from tertulia.web.rest.levels import LevelsResource
 from tertulia.web.rest.media import MediaResource
 from tertulia.web.rest.members import MemberResource
 from tertulia.web.rest.messages import ThreadResource
@@ -73,6 +74,7 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield SearchResource(services.search)
     yield WebhookResource(outside.desk, services.applications)
     yield StreamResource(services.following, envelope, behind.authorise)
+    yield LevelsResource(services.metering, behind.authorise)
     yield SystemResource(outside.health, behind.routes)
 
 

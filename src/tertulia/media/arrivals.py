@@ -71,7 +71,8 @@ class _Payloads(NamedTuple):
     def only(self, chosen: Flags) -> "_Payloads":
         if chosen.all():
             return self
-        return _Payloads(*(part[chosen] for part in self))
+        slots, rows, starts, sizes = self
+        return _Payloads(slots[chosen], rows[chosen], starts[chosen], sizes[chosen])
 
 
 class Arrivals:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
-import soxr  # type: ignore[import-untyped]
+import soundfile
+import soxr
 from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]

@@ -1,9 +1,10 @@
 """Threads for what may block, beside a loop that must not.
 
 Giving a job away costs under a microsecond (an executor's future costs twenty). Jobs of one thread
-are done in the order of their coming; none may raise.
+are done in the order of their coming. One that raises is a bug; the next one is done all the same.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -11,6 +12,8 @@ from threading import Thread, get_native_id
 from typing import Protocol
 
 Job = Callable[[], None]
+
+_log = logging.getLogger(__name__)
 
 
 class Jobs(Protocol):
@@ -48,4 +51,7 @@ class Background:
             # A Linux thread has a niceness of its own.
             os.setpriority(os.PRIO_PROCESS, get_native_id(), self._patience)
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception:
+                _log.exception("A job of the media worker failed.", extra={"action": "job_failed"})

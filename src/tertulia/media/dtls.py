@@ -29,8 +29,11 @@ _CIPHERS = b":".join(
         b"ECDHE-ECDSA-AES128-GCM-SHA256",
         b"ECDHE-ECDSA-AES256-GCM-SHA384",
         b"ECDHE-ECDSA-CHACHA20-POLY1305",
+        b"ECDHE-RSA-AES128-GCM-SHA256",
+        b"ECDHE-RSA-AES256-GCM-SHA384",
     )
 )
+"""Those of RSA are for servers that have such a key; ours is none."""
 _EXPORTER = b"EXTRACTOR-dtls_srtp"
 _LIFE = datetime.timedelta(days=365)
 

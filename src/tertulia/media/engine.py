@@ -58,6 +58,8 @@ class Engine:
         self._players = Players(outside.report)
         self._recorders = Recorders(outside.report, self._players.beep)
         self._listeners = Listeners(outside.report)
+        for part in (self._players, self._recorders, self._listeners):
+            part.advance(outside.at())  # commands may come before the first tick
         self._conference = Conference(
             self.bank, self.voices, self._players, self._recorders, self._keys
         )
@@ -128,10 +130,13 @@ class Engine:
             self._keys.press(leg, command.digits)
 
     def _play(self, command: commands.Play) -> None:
-        wide = command.leg is None or self._is_wide(command.leg)
+        leg, room = command.leg, command.room
+        if leg not in self.legs.named and (room is None or self.rooms.named(room) is None):
+            error = "there is nobody to hear it"
+            self._report(commands.Played(command.play, self._outside.at(), error=error))
+            return
+        wide = leg is None or self._is_wide(leg)
         self._players.start(command, 16_000 if wide else 8_000)
-        if command.leg is not None and command.leg not in self.legs.named:
-            self._players.gone(command.leg)
 
     def _is_wide(self, name: str) -> bool:
         leg = self.legs.named.get(name)

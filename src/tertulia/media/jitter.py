@@ -31,7 +31,8 @@ _HASTE = 80.0
 """Milliseconds too early from which a frame is left out even while somebody speaks."""
 _RISE = 0.05
 """Milliseconds by which the earliest and latest are forgotten, a packet: 2.5 a second."""
-_FIRST = 1 << 20
+_FIRST = 1 << 40
+"""Frame that a stream begins with: it may jump back from there."""
 
 
 class Due(NamedTuple):
@@ -68,7 +69,8 @@ class Jitter:
         self._ticks: Numbers = np.zeros(capacity, np.int64)
         self._frame: Numbers = np.zeros(capacity, np.int64)
         """A timestamp, and the frame that it stands for."""
-        self._rest: Numbers = np.zeros(capacity, np.int64)
+        self._forgives = False
+        """Whether packets may be late through our own fault, up to the next tick."""
 
     def reset(self, slot: int, step: int | None = None) -> None:
         """For another stream, which is heard when its first packet comes."""
@@ -130,7 +132,7 @@ class Jitter:
             ahead = self._leap(slots, frames, ahead)
         if ahead.min(initial=0) < 0:
             ahead = self._fall_back(slots, frames, ahead, again)
-        kept = (ahead >= 0) & ~again & (frames > self._played[slots])
+        kept: Flags = (ahead >= 0) & ~again & (frames > self._played[slots])
         if not kept.all():
             slots, frames, sequences, cells = (
                 slots[kept],
@@ -172,6 +174,8 @@ class Jitter:
         """Play later from now on, as far as somebody came late. Once a leg and batch: every packet
         behind a stall is late, but one step mends all of them."""
         late = (ahead < 0) & ~again
+        if self._forgives:
+            return ahead
         touched = slots[late]
         self.late += np.bincount(touched, minlength=len(self.late))
         steps = np.zeros(len(self._cursor), np.int64)
@@ -184,6 +188,7 @@ class Jitter:
 
     def play(self, slots: Numbers) -> Due:
         """The next frame of each leg that has started."""
+        self._forgives = False
         slots = slots[self.started[slots]]
         frames = self._cursor[slots]
         cells = slots * DEPTH + frames % DEPTH
@@ -225,11 +230,14 @@ class Jitter:
         """Leave out a frame where all have come too early for long; best where there is silence."""
         latest = self.latest[slots]
         behind = (latest > FRAME_MS + MARGIN) & (silent | (latest > _HASTE))
-        self.skip(slots[behind], 1)
+        self._hasten(slots[behind & self.started[slots]], 1)
 
     def skip(self, slots: Numbers, frames: int) -> None:
-        """Go on as if so many frames had been played."""
-        slots = slots[self.started[slots]]
+        """Go on as if so many frames had been played: the time for them was missed."""
+        self._forgives = True
+        self._hasten(slots[self.started[slots]], frames)
+
+    def _hasten(self, slots: Numbers, frames: int) -> None:
         self._cursor[slots] += frames
         self.earliest[slots] -= frames * FRAME_MS
         self.latest[slots] -= frames * FRAME_MS

@@ -124,7 +124,7 @@ class Keys:
 
     def _sound(self, leg: Leg, rate: int) -> Samples:
         frames = _key(leg.waiting[0], rate)
-        frame = frames[leg.tone_frame]
+        frame: Samples = frames[leg.tone_frame]
         leg.tone_frame += 1
         if leg.tone_frame == len(frames):
             leg.tone_frame, leg.waiting = 0, leg.waiting[1:]
@@ -137,4 +137,5 @@ def _key(key: str, rate: int) -> Samples:
     if key == PAUSE.upper():
         return np.zeros((25, rate // 50), np.int16)
     samples = tones.digit(key).samples(0, _TONE_FRAMES * rate // 50, rate)
-    return samples.reshape(_TONE_FRAMES, -1)
+    frames: Samples = samples.reshape(_TONE_FRAMES, -1)
+    return frames

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from tertulia.media import reporting
+from tertulia.media import opus, reporting
 from tertulia.media.arrivals import Arrivals
 from tertulia.media.bank import CODECS, Bank, BankFull, Codec
 from tertulia.media.leg import Leg
@@ -94,6 +94,8 @@ class Legs:
         try:
             if codec is None or not 0 <= command.payload_type < 128:
                 raise ValueError("there is no such codec")
+            if codec is Codec.OPUS and opus.source is None:
+                raise ValueError("there is no library for Opus")
             key = self._port.key((command.host, command.port))
             owner = self.arrivals.owner(key)
             if owner is not None and self.by_slot[owner].name != command.leg:

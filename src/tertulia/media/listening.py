@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from tertulia.media.audio_files import Samples, resampled
 from tertulia.media.background import Background, Jobs
@@ -148,18 +149,24 @@ class Listeners:
         frames = listening.utterance()
         if frames:
             ended = Instant(frames[-1][0] + FRAME_MS)
-            outcome = partial(Listened, listen.listen, frames[0][0], ended)
-            self._jobs.do(
-                lambda: self._outcomes.append(_written(Path(listen.path), frames, reason, outcome))
-            )
+            outcome = Listened(listen.listen, frames[0][0], ended, 0, reason)
+            self._jobs.do(partial(self._write, Path(listen.path), frames, outcome))
         else:
             self._report(Listened(listen.listen, listening.begun, self._at, 0, reason))
 
+    def _write(self, path: Path, frames: list[_Frame], outcome: Listened) -> None:
+        """By a thread."""
+        size = 0
+        try:
+            size = _written(path, frames)
+        finally:
+            self._outcomes.append(
+                replace(outcome, size=size) if size else replace(outcome, reason="failed")
+            )
 
-def _written(
-    path: Path, frames: list[_Frame], reason: str, outcome: Callable[[int, str], Listened]
-) -> Listened:
-    """By a thread."""
+
+def _written(path: Path, frames: list[_Frame]) -> int:
+    """Octets of the file; 0 when it could not be written."""
     try:
         samples = _joined(frames)
         file = WavFile(path, 1, FILE_RATE, Note(frames[0][0]))
@@ -167,8 +174,8 @@ def _written(
         file.finish(len(samples))
     except OSError:
         path.unlink(missing_ok=True)
-        return outcome(0, "failed")
-    return outcome(HEADER + 2 * len(samples), reason)
+        return 0
+    return HEADER + 2 * len(samples)
 
 
 def _joined(frames: list[_Frame]) -> Samples:

@@ -130,16 +130,20 @@ class _Player:
 
     def _fill(self) -> None:
         """By a thread."""
-        with self._using:
-            try:
+        error: str | None = "it cannot be played"  # unless it turns out otherwise
+        try:
+            with self._using:
                 self._read_ahead()
-            except AudioError as error:
-                self.error = str(error)
-            except OSError as error:
-                self.error = f"the file cannot be read: {error.strerror}"
-        self._filling = False
-        if self.error is not None:
-            self._failed.append(self)
+            error = None
+        except AudioError as reason:
+            error = str(reason)
+        except OSError as reason:
+            error = f"the file cannot be read: {reason.strerror}"
+        finally:
+            self.error = error
+            self._filling = False
+            if error is not None:
+                self._failed.append(self)
 
     def _read_ahead(self) -> None:
         if self.over:

@@ -42,13 +42,17 @@ Frames = Mapping[str, Samples | None]
 class _Recording:
     """One that is under way. Places are in samples of the file."""
 
-    def __init__(self, record: Record, key: str, at: Instant) -> None:
+    def __init__(self, record: Record, key: str, at: Instant, first_frames: int) -> None:
+        """`first_frames`: of the first block, so that not all recordings fill theirs at once."""
         self.record = record
         self.key = key
         self.started = at
         self.loud_at = at
+        self.error: str | None = None
         most = 2 if record.leg is not None else CHANNELS_MAX
         self.channels = min(max(record.channels, 1), most)
+        self.is_of_mix = record.room is not None and self.channels == 1
+        self.wants_legs = not self.is_of_mix or record.multitrack
         self.tape = Tape(record.path, self.channels, at)
         is_split = self.channels > 1 and not record.multitrack
         self._last_row = self.channels - 1 if is_split else TRACKS_MAX
@@ -57,16 +61,9 @@ class _Recording:
         """Where the clock puts the first sample; the same, unless the clock is set."""
         self._rows: dict[str, int] = {}
         self._block: Block | None = None
+        self._block_frames = first_frames
         self._end = 0
         self._given = 0
-
-    @property
-    def is_of_mix(self) -> bool:
-        return self.record.room is not None and self.channels == 1
-
-    @property
-    def wants_legs(self) -> bool:
-        return not self.is_of_mix or self.record.multitrack
 
     @property
     def _height(self) -> int:
@@ -90,7 +87,10 @@ class _Recording:
 
     def take(self, frames: Frames, mix: Samples | None, at: Instant) -> Block | None:
         """The frames of a tick. Returns a block when one is full, or can take no more."""
-        rows = [(row, frame) for row, frame in self._voices(frames, mix) if frame is not None]
+        if self.wants_legs:
+            rows = [(row, frame) for row, frame in self._voices(frames, mix) if frame is not None]
+        else:
+            rows = [(0, mix)] if mix is not None else []
         if not rows:
             return None
         if self.record.silence_ms and any(loudness(frame) > SILENCE_BELOW for _, frame in rows):
@@ -98,7 +98,7 @@ class _Recording:
         place = self._place(at)
         if place is None:
             return None
-        spent = self._renew(place, rate_of(rows[0][1]), len(rows[0][1]))
+        spent = self._renew(place, rate_of(rows[0][1]))
         self._put(rows)
         return spent
 
@@ -125,13 +125,11 @@ class _Recording:
             return
         if self.is_of_mix:
             yield 0, mix
-        if self.wants_legs:
-            for leg, frame in frames.items():
-                row = self._rows.get(leg)
-                if row is None:
-                    row = min(len(self._rows) + self.is_of_mix, self._last_row)
-                    self._rows[leg] = row
-                yield row, frame
+        for leg, frame in frames.items():
+            row = self._rows.get(leg)
+            if row is None:
+                row = self._rows[leg] = min(len(self._rows) + self.is_of_mix, self._last_row)
+            yield row, frame
 
     def _place(self, at: Instant) -> int | None:
         """Where a frame belongs; None when the files are there already."""
@@ -140,16 +138,17 @@ class _Recording:
             return self._end
         return due if due > self._end else None
 
-    def _renew(self, place: int, rate: int, samples: int) -> Block | None:
-        """Have a block for a frame at this place; the former one when it will not do."""
+    def _renew(self, place: int, rate: int) -> Block | None:
+        """Have a block for a frame at this place; returns the former one when it will not do."""
         height = self._height
         block, spent = self._block, None
         if block is not None and (
-            block.end != place or block.rate != rate or len(block.rows) < height
+            block.is_full or block.end != place or block.rate != rate or len(block.rows) < height
         ):
             spent, block = self.cut(), None
         if block is None:
-            self._block = Block(place, rate, height, BLOCK_FRAMES)
+            self._block = Block(place, rate, height, self._block_frames)
+            self._block_frames = BLOCK_FRAMES
         return spent
 
     def _put(self, rows: list[tuple[int, Samples]]) -> None:
@@ -163,10 +162,6 @@ class _Recording:
                 frame = np.clip(np.add(part, frame, dtype=np.int32), -32_768, 32_767)
             part[:] = frame
         self._end = block.end
-
-    @property
-    def is_block_full(self) -> bool:
-        return self._block is not None and self._block.is_full
 
 
 class Recorders:
@@ -191,6 +186,7 @@ class Recorders:
         self._targets: dict[str, list[_Recording]] = {}
         self._outcomes: deque[Recorded] = deque()
         self._at = Instant(0)
+        self._begun = 0
 
     @property
     def targets(self) -> Collection[str]:
@@ -214,8 +210,8 @@ class Recorders:
             self._report(_nothing(record, self._at, "stopped"))
 
     def salvage(self, command: Salvage) -> None:
-        at = self._at
-        self._finisher.do(lambda: self._outcomes.append(salvage(command, at)))
+        fault = Recorded(command.record, self._at, self._at, [], "failed", "it cannot be salvaged")
+        self._finisher.do(partial(self._settle, partial(salvage, command, self._at), fault))
 
     def on_digit(self, digit: str, leg: str, room: str | None) -> None:
         """A key was pressed on a leg, which is in that room."""
@@ -253,10 +249,10 @@ class Recorders:
         """
         for recording in self._targets.get(key, ()):
             spent = recording.take(frames, mix, self._at)
-            if spent is None and recording.is_block_full:
-                spent = recording.cut()
             if spent is not None:
                 self._writer.do(recording.writing(spent))
+                if recording.is_behind:
+                    recording.error = "the disk is too slow for the recording"
 
     def close(self) -> None:
         """End without reporting; the files are whole WAV files, for Salvage."""
@@ -268,7 +264,8 @@ class Recorders:
 
     def _begin(self, record: Record, at: Instant) -> None:
         key = record.leg or record.room or ""
-        recording = _Recording(record, key, at)
+        self._begun += 1
+        recording = _Recording(record, key, at, 1 + self._begun % BLOCK_FRAMES)
         self._active[record.record] = recording
         self._targets.setdefault(key, []).append(recording)
         self._writer.do(recording.tape.open)
@@ -281,10 +278,9 @@ class Recorders:
             record = recording.record
             if clock_set:
                 recording.shift(clock_set)
-            if recording.tape.error is not None:
-                self._fail(recording, recording.tape.error)
-            elif recording.is_behind:
-                self._fail(recording, "the disk is too slow for the recording")
+            error = recording.error or recording.tape.error
+            if error is not None:
+                self._fail(recording, error)
             elif recording.length(at) >= record.limit_ms * PER_MS:
                 self._finish(recording, "limit", record.limit_ms * PER_MS)
             elif record.silence_ms and at - recording.loud_at >= record.silence_ms:
@@ -301,9 +297,10 @@ class Recorders:
         frames = frames if most is None else min(frames, most)
         self._end(recording)
         self._writer.do(partial(recording.tape.finish, frames))
-        self._writer.do(
-            lambda: self._finisher.do(partial(self._deliver, recording, frames, reason))
-        )
+        work = partial(_delivered, recording, frames, reason)
+        fault = _recorded(recording, frames, "failed", "it cannot be finished")
+        settling = partial(self._settle, work, fault)
+        self._writer.do(lambda: self._finisher.do(settling))
         if recording.record.beep_stop:
             self._beep(recording.key)
 
@@ -318,17 +315,26 @@ class Recorders:
         if block is not None:
             self._writer.do(recording.writing(block))
 
-    def _deliver(self, recording: _Recording, frames: int, reason: str) -> None:
-        """By a thread."""
-        error = recording.tape.error or (None if frames else "nothing was recorded")
-        outcome = _recorded(recording, frames, "failed" if error else reason, error)
-        if error is None:
-            try:
-                outcome = replace(outcome, tracks=recording.tape.deliver(recording.record.format))
-            except OSError as failure:
-                error = f"the recording cannot be written: {failure.strerror}"
-                outcome = replace(outcome, reason="failed", error=error)
-        self._outcomes.append(outcome)
+    def _settle(self, work: Callable[[], Recorded], fault: Recorded) -> None:
+        """By a thread: what came of the work, or the fault if nothing did."""
+        outcome = fault
+        try:
+            outcome = work()
+        finally:
+            self._outcomes.append(outcome)
+
+
+def _delivered(recording: _Recording, frames: int, reason: str) -> Recorded:
+    """By a thread."""
+    error = recording.tape.error or (None if frames else "nothing was recorded")
+    if error is not None:
+        return _recorded(recording, frames, "failed", error)
+    try:
+        tracks = recording.tape.deliver(recording.record.format)
+    except OSError as failure:
+        error = f"the recording cannot be written: {failure.strerror}"
+        return _recorded(recording, frames, "failed", error)
+    return replace(_recorded(recording, frames, reason), tracks=tracks)
 
 
 def _recorded(

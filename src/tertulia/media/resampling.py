@@ -6,7 +6,7 @@ It delays by 1.5 ms up and 1.4 ms down.
 """
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]
+import soxr
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 

@@ -7,7 +7,7 @@ are, is to be excluded), and costs 3 to 4 µs a frame. It only sees frames over 
 """
 
 import numpy as np
-import webrtcvad  # type: ignore[import-untyped]
+import webrtcvad
 from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]

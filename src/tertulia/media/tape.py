@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
-import soxr  # type: ignore[import-untyped]
+import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from tertulia.media.audio_files import MP3_CHANNELS, AudioError, Samples, transcode

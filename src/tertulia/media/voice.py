@@ -3,7 +3,7 @@
 from math import log10
 
 import numpy as np
-import webrtcvad  # type: ignore[import-untyped]
+import webrtcvad
 
 from tertulia.media.audio_files import Samples
 

@@ -48,23 +48,28 @@ class Voices:
         """Whose decoder has seen the frame before."""
         self._open: Flags = np.zeros(bank.capacity, np.bool_)
         """Who was heard in the frame before."""
+        self._silent: Flags = np.zeros(bank.capacity, np.bool_)
+        """Who says so."""
         self._hold = np.zeros(bank.capacity, np.int16)
         self._address = self.wide.ctypes.data
 
     def forget(self, slot: int) -> None:
         self._decoders.pop(slot, None)
-        self._warm[slot] = self._open[slot] = self.sounds[slot] = False
+        self._warm[slot] = self._open[slot] = self.sounds[slot] = self._silent[slot] = False
         self._hold[slot] = 0
         self.narrow[slot] = self.wide[slot] = 0
 
     def row(self, slot: int) -> Samples:
         """The frame of a leg that sounds."""
-        return (self.wide if self.are_wide(np.array([slot]))[0] else self.narrow)[slot]
+        is_wide = self.are_wide(np.array([slot]))[0]
+        frame: Samples = self.wide[slot] if is_wide else self.narrow[slot]
+        return frame
 
     def are_wide(self, slots: Numbers) -> Flags:
         """Whose frames stand in `wide`: what comes in Opus, or is echoed at that rate."""
         bank = self._bank
-        return (bank.codec[slots] == Codec.OPUS) | (bank.echoes[slots] & bank.wide[slots])
+        wide: Flags = bank.codec[slots] == Codec.OPUS
+        return wide | (bank.echoes[slots] & bank.wide[slots])
 
     def decode(self, due: Due, wanted: Flags) -> None:
         """The frames that are due, of the legs that count; `wanted` is by slot."""
@@ -73,6 +78,7 @@ class Voices:
         slots = due.slots
         codecs = bank.codec[slots]
         silent = (bank.level[slots] > _QUIET) & ~bank.talking[slots]
+        self._silent[slots] = silent
         counts = (wanted[slots] & ~silent) | self._open[slots]
         kinds = bank.jitter.kinds[due.cells]
         opus = (codecs == Codec.OPUS) & (kinds != PCM)
@@ -145,7 +151,7 @@ class Voices:
         hold = np.where(loud, _HOLD, np.maximum(self._hold[slots] - 1, 0)).astype(np.int16)
         self._hold[slots] = hold
         sounds = self.sounds[slots]
-        heard = sounds & (hold > 0) & wanted[slots]
+        heard = sounds & (hold > 0) & wanted[slots] & ~self._silent[slots]
         was = self._open[slots]
         self._ramp(slots[heard & ~was], up=True)
         self._ramp(slots[sounds & was & ~heard], up=False)

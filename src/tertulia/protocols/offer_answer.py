@@ -1,7 +1,7 @@
 """Offer and answer (RFC 3264) of one bundled audio section: what is agreed, and our descriptions.
 
-One codec is agreed on; telephone-event at every rate that a peer offers, for browsers take the
-first and not that of the codec. RED, and all sections but the one, are refused.
+One codec is agreed on, but telephone-event at every rate that a peer offers: browsers have their
+own mind about which they send with. RED, and all sections but the one, are refused.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -52,6 +52,13 @@ class Patience(Struct, frozen=True):
     """For a client to make a new media path: it tries five times, three seconds apart."""
     closed: float = 3.0
     """For a client that has ended its media path to say so."""
+    answer: float = 2.5
+    """For an application to say what becomes of a call; then the caller is let in without that.
+    COMPAT: a client gives up after five (wire-clients 4.4)."""
+    again: float = 1.0
+    """Between the two tries to tell an application something."""
+    house: float = 1.0
+    """That the house line rings: the caller's client has to learn of its own call first."""
 
 
 class Calls:
@@ -243,6 +250,13 @@ class Calls:
         )  # fmt: skip
         self._hearing(leg)
         await self._tell_media(live)
+
+    def restrict(
+        self, live: LiveLeg, *, can_hear: list[str] | None, can_speak: list[str] | None
+    ) -> None:
+        """Let a leg hear, and be heard by, these legs only; None is all."""
+        live.leg = replace(live.leg, can_hear=can_hear, can_speak=can_speak)
+        self._hearing(live.leg)
 
     def _hearing(self, leg: Leg) -> None:
         hearing = Hearing(leg.id, leg.muted, leg.earmuffed, leg.can_hear, leg.can_speak)

@@ -25,6 +25,7 @@ Reactions = Mapping[str, Reaction]
 """By type of event."""
 Hearings = Mapping[type[Any], Callable[[Any], Awaitable[None]]]
 """By type of report."""
+Listener = Callable[[Any], None]
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Conductor:
         self._errands = errands
         self._reactions: dict[str, list[Reaction]] = {}
         self._hearings: dict[type[Any], list[Callable[[Any], Awaitable[None]]]] = {}
+        self._at_once: dict[type[Any], Listener] = {}
         self._cursor = Position(0)
         self._news = asyncio.Event()
 
@@ -47,6 +49,10 @@ class Conductor:
             self._reactions.setdefault(name, []).append(reaction)
         for kind, hearing in (hearings or {}).items():
             self._hearings.setdefault(kind, []).append(hearing)
+
+    def hear_at_once(self, kind: type[Any], listener: Listener) -> None:
+        """Let somebody hear reports that are of their moment only: they wait for nothing."""
+        self._at_once[kind] = listener
 
     async def start(self) -> None:
         """From now on: what was asked of legs that are no more is over."""
@@ -83,6 +89,9 @@ class Conductor:
             self._errands.in_turn(key, partial(_react, reaction, event))
 
     def _hear(self, report: AnyReport) -> None:
+        if (listener := self._at_once.get(type(report))) is not None:
+            listener(report)
+            return
         for hearing in self._hearings.get(type(report), ()):
             self._errands.in_turn(_key(report), partial(_react, hearing, report))
 

@@ -81,11 +81,13 @@ class Conversations:
         """The time of the log."""
         return self._clock.now()
 
-    async def create(self, draft: ConversationDraft, actor: Actor) -> Conversation:
-        """Raises DuplicateConversationName."""
+    async def create(
+        self, draft: ConversationDraft, actor: Actor, *, given: ConversationId | None = None
+    ) -> Conversation:
+        """`given`: an id that was made for it before. Raises DuplicateConversationName."""
         now = self._clock.now()
         name = draft.name if isinstance(draft.name, str) else f"NAM-{self._ids.bare()}"
-        conversation_id = self._ids.conversation()
+        conversation_id = given or self._ids.conversation()
         profile, fact = create(
             draft, actor=actor, conversation_id=conversation_id, name=name, now=now
         )

@@ -109,9 +109,9 @@ class Knocking:
         member, _ = await self._members.create(conversation_id, draft, system)
         return member
 
-    async def refuse(self, knock: Knock) -> None:
+    async def refuse(self, knock: Knock, ending: Ending = Ending.NOT_FOUND) -> None:
         """Nobody wants the call."""
-        await self._close(knock, Ending.NOT_FOUND, None)
+        await self._close(knock, ending, None)
 
     async def lost(self, leg_id: LegId) -> None:
         """The leg of a knock has ended: nobody waits any more."""

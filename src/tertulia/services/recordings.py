@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from tertulia.model.actor import Actor
-from tertulia.model.commands import Interrupted, Record, Recorded, Salvage, StopRecord
+from tertulia.model.commands import Interrupted, Record, Recorded, Salvage, StopRecord, Track
 from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, TertuliaError
 from tertulia.model.event import Event, Fact
@@ -34,6 +34,8 @@ SALVAGE_SECONDS = 1.0
 """Between tries to find a worker that finishes what another had begun."""
 SALVAGE_TRIES = 30
 SPLIT = 2
+RECORDING = "record-"
+"""How the names of a recording's files begin."""
 
 
 class Library:
@@ -60,7 +62,8 @@ class Taking(Struct):
     application_id: ApplicationId
     conversation_id: ConversationId
     event_id: int | None
-    path: Path
+    path: str
+    """Of its files, without suffix."""
     format: str
     leg: Leg | None
     transcription: Transcription | None
@@ -115,13 +118,24 @@ class Recordings:
         taking = self._takings[body.recording_id] = Taking(
             id=body.recording_id, application_id=event.application_id,
             conversation_id=event.conversation_id, event_id=event.id,
-            path=self._scratch / f"record-{body.recording_id}", format=body.format or "mp3",
-            leg=leg, transcription=body.transcription,
+            path=str(self._scratch / f"{RECORDING}{body.recording_id}"),
+            format=body.format or "mp3", leg=leg, transcription=body.transcription,
         )  # fmt: skip
+        await asyncio.to_thread(_remember, taking)
         try:
             self._workers.tell(taking.application_id, _command(taking, body))
         except MediaUnavailable as error:
             await self._failed(taking, str(error))
+
+    async def recover(self) -> None:
+        """Finish what was being recorded when this server was killed."""
+        for taking in await asyncio.to_thread(_remembered, self._scratch):
+            self._takings[taking.id] = taking
+            self._errands.run(self._salvage(taking))
+
+    async def _forget(self, taking: Taking) -> None:
+        self._takings.pop(taking.id, None)
+        await asyncio.to_thread(_clear, Path(taking.path))
 
     async def _stop(self, event: Event) -> None:
         body = body_of(event)
@@ -136,7 +150,7 @@ class Recordings:
 
     async def _salvage(self, taking: Taking) -> None:
         """The worker died: the next one makes a file of what there is."""
-        command = Salvage(taking.id, str(taking.path), taking.format)
+        command = Salvage(taking.id, taking.path, taking.format)
         for _ in range(SALVAGE_TRIES):
             try:
                 self._workers.tell(taking.application_id, command)
@@ -158,23 +172,27 @@ class Recordings:
         text = await self._transcribed(taking, Path(report.tracks[0].path))
         try:
             for track in report.tracks:
-                url = await self._library.keep(
-                    Path(track.path), taking.format, taking.application_id
-                )
-                live = self._legs.live(track.leg)
-                leg = live.leg if live is not None else taking.leg
-                body = AudioRecordDone(
-                    recording_id=taking.id, destination_url=url, format=taking.format,
-                    start_time=iso(report.started), end_time=iso(report.ended), size=track.size,
-                    event_id=taking.event_id, channel=leg.channel if leg else None,
-                )  # fmt: skip
-                await self._tell(taking, "audio:record:done", body)
+                await self._keep(taking, track, report)
         except TertuliaError as error:
             await self._failed(taking, str(error))
             return
-        self._takings.pop(taking.id, None)
+        await self._forget(taking)
         if text is not None:
             await self._tell_text(taking, text)
+
+    async def _keep(self, taking: Taking, track: Track, report: Recorded) -> None:
+        """A file of many channels is a WAV file, whatever was wanted: MP3 holds but two."""
+        path = Path(track.path)
+        suffix = path.suffix.removeprefix(".")
+        url = await self._library.keep(path, suffix, taking.application_id)
+        live = self._legs.live(track.leg)
+        leg = live.leg if live is not None else taking.leg
+        body = AudioRecordDone(
+            recording_id=taking.id, destination_url=url, format=suffix,
+            start_time=iso(report.started), end_time=iso(report.ended), size=track.size,
+            event_id=taking.event_id, channel=leg.channel if leg else None,
+        )  # fmt: skip
+        await self._tell(taking, "audio:record:done", body)
 
     async def _transcribed(self, taking: Taking, path: Path) -> list[Reading] | str | None:
         """What is said in it, or why that is not known; None when nobody asks."""
@@ -203,7 +221,7 @@ class Recordings:
 
     async def _failed(self, taking: Taking, error: str) -> None:
         """COMPAT: the done event has no place for an error; a file of no octets says it."""
-        self._takings.pop(taking.id, None)
+        await self._forget(taking)
         now = iso(self._conversations.now())
         body = AudioRecordDone(
             recording_id=taking.id, destination_url="", format=taking.format, start_time=now,
@@ -223,10 +241,35 @@ class Recordings:
             return
 
 
+def _note(taking: Taking) -> Path:
+    """What there is to be known of a recording, beside its files while it is made."""
+    return Path(f"{taking.path}.json")
+
+
+def _clear(path: Path) -> None:
+    """Take away what a recording has left: its note, and the pieces of one that failed."""
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()
+
+
+def _remember(taking: Taking) -> None:
+    _note(taking).write_bytes(msgspec.json.encode(taking))
+
+
+def _remembered(scratch: Path) -> list[Taking]:
+    found = []
+    for path in scratch.glob(f"{RECORDING}*.json"):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=Taking))
+        except msgspec.DecodeError:  # it was being written
+            path.unlink()
+    return found
+
+
 def _command(taking: Taking, body: AudioRecord) -> Record:
     leg_id = taking.leg.id if taking.leg else None
     return Record(
-        record=taking.id, path=str(taking.path), leg=leg_id,
+        record=taking.id, path=taking.path, leg=leg_id,
         room=None if leg_id else taking.conversation_id, format=taking.format,
         channels=body.channels or (SPLIT if body.split else 1),
         multitrack=bool(body.multitrack), beep_start=bool(body.beep_start),

@@ -50,11 +50,17 @@ def joined(readings: Iterable[Reading]) -> list[Reading]:
 def clipped(reading: Reading, spoken: Sequence[tuple[int, int]]) -> Reading:
     """With times from where its first speech begins to where its last ends, both in ms: a
     recogniser takes the silence around it for a part of it."""
-    own = [span for span in spoken if span[0] < reading.end_ms and span[1] > reading.start_ms]
+    own = [span for span in spoken if _belongs(span, (reading.start_ms, reading.end_ms))]
     if not own:
         return reading
     start, end = max(reading.start_ms, own[0][0]), min(reading.end_ms, own[-1][1])
     return Reading(reading.text, reading.confidence, start, end)
+
+
+def _belongs(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether they share half of the shorter one."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > 0 and shared * 2 >= min(one[1] - one[0], other[1] - other[0])
 
 
 def words(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.vad import get_speech_timestamps
+from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
 from tertulia.ports import Reading
@@ -19,6 +19,7 @@ from tertulia.speech.messages import Hear
 from tertulia.speech.readings import clipped, distinct, joined, trusted
 from tertulia.speech.serving import Work, serve
 
+_SPANS = VadOptions(min_silence_duration_ms=500, speech_pad_ms=100)
 _BEAM = 5
 _SILENT = 0.6
 """Probability of no speech, and the confidence below which it is believed."""
@@ -44,7 +45,7 @@ class _Whisper:
         # Without this, silence, ring tones and noise become "Thank you.".
         spoken = [
             (each["start"] * 1000 // RATE, each["end"] * 1000 // RATE)
-            for each in get_speech_timestamps(samples)
+            for each in get_speech_timestamps(samples, _SPANS)
         ]
         if not spoken:
             return []

@@ -25,6 +25,7 @@ _TAGS = {
     "audio": "What is played, said, recorded and recognised in legs and conversations.",
     "rtc": "WebRTC signalling of members.",
     "knocking": "Calls of clients to the application.",
+    "levels": "Extension: who hears whom in a conversation, and how loud each is.",
     "messages": "Extension: messages with their edits, reactions and replies.",
     "search": "Extension: what was said, by its words.",
     "media": "Files that are sent with events.",

@@ -162,7 +162,7 @@ class Generator:
 @contextmanager
 def connected(stage: Stage, place: Path, pace: Pace | None = None) -> Iterator[Generator]:
     """The receivers of a stage, online, and its senders, if there is a pace to send at."""
-    _allow_files()
+    allow_files()
     command: list[str | Path] = [compiled("live", "wire"), "-p", str(stage.port), *stage.dialect]
     command += ["-r", _listed(place / "receivers", stage.receivers)]
     if pace is not None:
@@ -184,10 +184,10 @@ def connected(stage: Stage, place: Path, pace: Pace | None = None) -> Iterator[G
 
 def most_sessions(wanted: int) -> int:
     """How many of them the limit on open files allows to a process."""
-    return min(wanted, _allow_files() - 500)
+    return min(wanted, allow_files() - 500)
 
 
-def _allow_files() -> int:
+def allow_files() -> int:
     """Raise the limit on open files, of this process and those it starts, as far as may be."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -26,6 +26,7 @@ STEP = 1.1
 FULL = 0.95
 """Share of the core that a server can take at most; what then comes late is no hiccup."""
 PARDONS = 2
+"""Times that a number is tried again."""
 SETTLE = 0.1
 """Seconds of warm-up for every hundred legs, on top of the first."""
 
@@ -58,7 +59,8 @@ class Figure(Struct, frozen=True):
     @property
     def fits(self) -> bool:
         in_time = self.take.late_share < LATE and (self.late_ticks or 0.0) < LATE
-        return in_time and self.take.complete > 0.99 and not self.take.starved
+        heard = self.take.complete > 0.99 and not self.take.starved and not self.take.silent
+        return in_time and heard
 
 
 class Capacity(Struct, frozen=True):
@@ -80,6 +82,8 @@ class Stage:
         self._server = server
         self._scene = scene
         self._rooms: list[Room] = []
+        self._is_heard = False
+        """Once is enough: a server that is overrun may say nothing."""
 
     def resize(self, legs: int) -> list[Stream]:
         """All legs of all rooms; rooms that go are the newest."""
@@ -90,13 +94,12 @@ class Stage:
             self._rooms += self._server.open(self._scene, wanted - len(self._rooms))
         return [stream for room in self._rooms for stream in room.streams]
 
-    def clear(self) -> None:
-        while self._rooms:
-            self._server.close(self._rooms.pop())
-
     def run(self, legs: int, seconds: float) -> Figure:
-        """Raises Failed when the generator could not keep up, twice."""
-        for _ in range(2):
+        """
+        Raises:
+            Failed: nothing could be heard, or the generator could not keep up, again and again.
+        """
+        for _ in range(1 + PARDONS):
             streams = self.resize(legs)
             figure = self._run(streams, seconds)
             if figure.take.is_sound:
@@ -108,8 +111,13 @@ class Stage:
         marks: list[_Mark] = []
         shape = Shape(seconds, warm_up=1.0 + SETTLE * len(streams) / 100)
         take = talk(
-            streams, frames(self._scene.codec), shape, mark=lambda: marks.append(self._mark())
+            streams,
+            frames(self._scene.codec),
+            shape,
+            mark=lambda: marks.append(self._mark()),
+            is_heard=self._is_heard,
         )
+        self._is_heard = True
         first, last = marks[0], marks[-1]
         late = _between(first.late, last.late)
         return Figure(
@@ -147,7 +155,11 @@ def capacity(
     tried: list[Figure] = []
     legs = _rooms(scene, START * few / first.cpu)
     for _ in range(effort.steps):
-        figure = _with_pardon(stage, legs, effort.seconds)
+        try:
+            figure = _with_pardon(stage, legs, effort.seconds)
+        except Failed as reason:
+            print(f"  {legs} legs: {reason}", flush=True)
+            break
         tell(figure)
         tried.append(figure)
         legs = _next(scene, first, tried)

@@ -29,7 +29,9 @@ def delays(server: Server, seconds: float) -> list[float]:
         said += [Said(offset=7 * pair % EVERY), Said(offset=1, stride=0, ear=2 * pair)]
     try:
         shape = Shape(seconds, warm_up=1.5, groups=GROUPS)
-        return _checked(talk(streams, probe_frames(PAIR.codec, EVERY), shape, said=said))
+        return _checked(
+            talk(streams, probe_frames(PAIR.codec, EVERY), shape, said=said, is_heard=True)
+        )
     finally:
         for room in rooms:
             server.close(room)

@@ -84,11 +84,12 @@ def _legs(found: Capacity) -> str:
 
 
 def _tell(figure: Figure) -> None:
+    take = figure.take
     ticks = "" if figure.late_ticks is None else f", late ticks {figure.late_ticks:.2%}"
     print(
-        f"  {figure.legs} legs: {figure.cpu:.0%} of the core, {figure.leg:.3g} %/leg, late "
-        f"{figure.take.late_share:.2%}{ticks}, came {figure.take.complete:.1%}, "
-        f"starved {figure.take.starved}, others on the core {figure.foreign:.0%}{'' if figure.fits else ': TOO MANY'}",
+        f"  {figure.legs} legs: {figure.cpu:.0%} of the core, {figure.leg:.3g} %/leg, "
+        f"late {take.late_share:.2%}{ticks}, came {take.complete:.1%}, starved {take.starved}, "
+        f"others on the core {figure.foreign:.0%}{'' if figure.fits else ': TOO MANY'}",
         flush=True,
     )
 

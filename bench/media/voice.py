@@ -28,6 +28,8 @@ TEXT = (
     "Somebody asked whether the meeting would begin without us, and nobody knew the answer. "
     "Please bring the blue folder, three pencils and the map that hangs behind the kitchen door."
 )
+SPEECH = "speech.wav"
+"""Kept in bench/.work."""
 MARK = 0x8000
 
 
@@ -58,7 +60,7 @@ def speech(rate: int) -> Samples:
 
 
 def spoken_by() -> str:
-    return "piper" if _piper() else "a synthetic voice"
+    return "piper" if _piper() or (work("media") / SPEECH).exists() else "a synthetic voice"
 
 
 def frames(codec: Codec) -> Path:
@@ -130,7 +132,7 @@ def _expanded(octets: NDArray[np.uint8]) -> Samples:
 
 @cache
 def _spoken() -> tuple[Samples, int]:
-    path = work("media") / "speech.wav"
+    path = work("media") / SPEECH
     if not path.exists() and not (_piper() and _say(path)):
         return _hummed(16_000), 16_000
     with wave.open(str(path)) as file:

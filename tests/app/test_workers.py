@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 from tests.app.media_peer import hello, until
 from tests.contracts.workers import (
+    ELSEWHERE,
+    HERE,
+    OFFER,
+    Reports,
     Rig,
     WorkersContract,
+    eventually,
+    size_of,
 )
 
 from tertulia.app.chance import SystemClock
@@ -19,6 +25,7 @@ from tertulia.app.supervisor import Lent, Part
 from tertulia.app.workers import MediaWorkers
 from tertulia.media import link
 from tertulia.media.worker import Worker
+from tertulia.model.commands import Answer, Echo, Interrupted, Play, Record, Recorded, Salvage
 from tertulia.ports import Workers
 from tertulia.testing.puppet import Puppet
 from tertulia.testing.studio import Studio
@@ -91,3 +98,21 @@ class TestWorkerProcess(WorkersContract):
 
     def nobody(self) -> Workers:
         return MediaWorkers(SystemClock())
+
+    def test_a_recording_survives_the_death_of_its_worker(self) -> None:
+        async def scenario(rig: Rig, reports: Reports) -> None:
+            path = rig.folder / "cut"
+            rig.workers.tell(HERE, Echo("leg"))
+            rig.workers.tell(HERE, Play("play", "hold", kind="tone", leg="leg", loop=0))
+            rig.workers.tell(HERE, Record("record", str(path), leg="leg", format="wav", channels=2))
+            await until(lambda: Path(f"{path}.wav").exists() and size_of(f"{path}.wav") > 32_000)
+            rig.kill()
+            await reports.first(Interrupted)
+            await eventually(rig.workers, Answer("leg", OFFER))
+            rig.workers.tell(ELSEWHERE, Salvage("record", str(path), "wav"))
+            recorded = await reports.first(Recorded)
+            assert (recorded.reason, recorded.error) == ("salvaged", None)
+            assert recorded.tracks[0].size > 32_000
+            assert recorded.ended - recorded.started >= 450
+
+        self.play(scenario)

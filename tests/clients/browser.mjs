@@ -6,7 +6,7 @@ const FLAGS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 
-export function launch() {
+export function launch(...more) {
   const { chromium } = require('playwright-core');
-  return chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: FLAGS });
+  return chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: [...FLAGS, ...more] });
 }

@@ -245,6 +245,11 @@ class WorkersContract(ABC):
             path = rig.folder / "recording"
             rig.workers.tell(HERE, Record("record", str(path), room="room", format="wav"))
             recording = await reports.first(Recording)
+            # something to be recorded, and time that passes
+            rig.workers.tell(HERE, Play("play", "ringback", kind="tone", room="room", loop=0))
+            await reports.first(Playing)
+            rig.workers.tell(HERE, StopPlay("play"))
+            await reports.first(Played)
             rig.workers.tell(HERE, StopRecord("record"))
             recorded = await reports.first(Recorded)
             assert (recorded.record, recorded.reason, recorded.error) == ("record", "stopped", None)

@@ -30,15 +30,15 @@ class MemoryPort:
         self.sent: dict[int, list[bytes]] = {}
         self._book = AddressBook()
 
-    def receive(self) -> int:
-        count = 0
+    def receive(self, start: int = 0) -> int:
+        count = start
         while self.waiting and count < ROWS:
             data, key = self.waiting.popleft()
             data = data[:WIDTH]
             self.packets[count, : len(data)] = np.frombuffer(data, np.uint8)
             self.sizes[count], self.sources[count] = len(data), key
             count += 1
-        return count
+        return count - start
 
     def send(
         self, rows: NDArray[np.uint8], sizes: NDArray[np.int64], targets: NDArray[np.int64]
@@ -64,7 +64,7 @@ class World:
         self.reports: list[AnyReport] = []
         outside = Outside(
             report=self.reports.append,
-            make_path=self.make_path,
+            make_path=lambda: self.make_path(),
             clock=lambda: self.now,
             wall=lambda: WALL + self.now,
             random=lambda size: bytes(size),

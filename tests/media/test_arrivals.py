@@ -204,3 +204,39 @@ def test_a_silent_frame_of_g711_costs_nobody_an_encoder() -> None:
         assert not at.engine.voices.sounds.any()
         assert b.loudness(5) == 0
         assert ulaw_encode(np.zeros(1, np.int16))[0] == 0xFF
+
+
+def test_jitter_of_forty_milliseconds_and_loss_are_heard_through() -> None:
+    with world() as at:
+        a, b = talking(at)
+        a.by_hand = True
+        dice = np.random.default_rng(7)
+        coming: list[tuple[float, bytes]] = []
+        for turn in range(500):
+            tick = at.engine.next_tick
+            if dice.random() >= 0.05:
+                coming.append((tick - 0.008 + dice.random() * 0.04, a.packet()))
+            else:
+                a.packet()
+            for when, packet in [each for each in coming if each[0] < tick]:
+                at.now = max(at.now, when)
+                a.send(packet)
+                at.engine.receive()
+            coming = [each for each in coming if each[0] >= tick]
+            at.now = tick
+            at.engine.tick()
+            b.listen()
+            if turn == 250:
+                late = int(at.engine.bank.jitter.late.sum())
+        assert b.level(400, 200) > LOUD * 0.8
+        assert int(at.engine.bank.jitter.late.sum()) - late <= 5
+        slot = at.engine.legs.named["a"].slot
+        assert at.engine.bank.jitter.earliest[slot] <= 100
+
+
+def test_a_flood_of_checks_is_cut_short() -> None:
+    with world() as at:
+        check = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12)
+        at.port.waiting.extend((check, at.port.key((f"10.66.{n}.1", 5))) for n in range(200))
+        at.engine.receive()
+        assert at.engine.legs.arrivals.counts.strangers == 200

@@ -11,6 +11,7 @@ from tertulia.media.jitter import DEPTH, FRAME_MS, Jitter
 
 FIRST = (1 << 32) - 5 * 160
 """Timestamps go round soon."""
+AHEAD = np.array([10.0])
 
 
 class Line:
@@ -23,11 +24,11 @@ class Line:
 
     def come(self, number: int, ahead_ms: float = 10.0, jump: int = 0) -> bool:
         ticks = np.array([(FIRST + number * 160 + jump) % (1 << 32)])
-        frames = self.jitter.place(self.slot, ticks, ahead_ms)
+        frames = self.jitter.place(self.slot, ticks, np.array([ahead_ms]))
         packets = np.full((1, 172), number & 0xFF, np.uint8)
         kept = self.jitter.store(
             self.slot, frames, np.array([(65_530 + number) & 0xFFFF]), packets,
-            np.array([12]), np.array([160]), ahead_ms=ahead_ms,
+            np.array([12]), np.array([160]), ahead_ms=np.array([ahead_ms]),
         )  # fmt: skip
         return bool(kept[0])
 
@@ -78,10 +79,10 @@ def test_gaps_count_lost_packets_but_no_pauses() -> None:
         line.play()
     # A pause of the sender: the timestamp goes on, the sequence number does not.
     packets = np.zeros((1, 172), np.uint8)
-    frames = line.jitter.place(line.slot, np.array([(FIRST + 6 * 160) % (1 << 32)]), 10.0)
+    frames = line.jitter.place(line.slot, np.array([(FIRST + 6 * 160) % (1 << 32)]), AHEAD)
     line.jitter.store(
         line.slot, frames, np.array([(65_533) & 0xFFFF]), packets, np.array([12]),
-        np.array([160]), ahead_ms=10.0,
+        np.array([160]), ahead_ms=AHEAD,
     )  # fmt: skip
     assert line.jitter.play(line.slot).gaps.tolist() == [0]
 
@@ -159,7 +160,9 @@ def test_a_stream_that_jumps_is_followed(jump: int) -> None:
 def test_odd_timestamps_are_no_frames() -> None:
     line = Line()
     line.come(0)
-    assert line.jitter.place(line.slot, np.array([(FIRST + 81) % (1 << 32)]), 10.0).tolist() == [-1]
+    assert line.jitter.place(line.slot, np.array([(FIRST + 81) % (1 << 32)]), AHEAD).tolist() == [
+        -1
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -174,7 +177,7 @@ def test_any_timestamps_are_taken(batches: list[list[int]]) -> None:
     for batch in batches:
         slots = np.arange(len(batch)) % 3
         ticks = np.array(batch, np.int64) & 0xFFFF_FFFF
-        frames = jitter.place(slots, ticks, 10.0)
+        frames = jitter.place(slots, ticks, np.full(len(batch), 10.0))
         whole = frames >= 0
         count = int(whole.sum())
         jitter.store(

@@ -365,7 +365,8 @@ def test_a_kill_leaves_what_can_be_played_and_salvaged(
     outcome = studio.outcome()
     assert (outcome.reason, outcome.error) == ("salvaged", None)
     assert outcome.started == START
-    assert outcome.ended - START >= 4_900 * FRAME_MS - 1_000
+    # the writer, which is fed five hundred times as fast as in life, may be ten seconds behind
+    assert outcome.ended - START >= 4_000 * FRAME_MS
     assert [track.leg for track in outcome.tracks] == [None, "leg-a", "leg-b"]
     for track in outcome.tracks:
         found = read(track.path)

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -292,3 +294,27 @@ def test_a_port_that_is_taken_is_a_wrong_setting() -> None:
     with pytest.raises(SettingsError, match=r"rtc: .*in use"):
         uvloop.run(work(given, 0, over))
     taken.close()
+
+
+HANGING = """\
+import asyncio, time
+from tertulia.media import worker
+
+worker.HANG_SECONDS = 0.3
+
+async def run():
+    keeping = asyncio.create_task(worker.keep_house())
+    await asyncio.sleep(0)
+    time.sleep(60)
+
+asyncio.run(run())
+"""
+
+
+@pytest.mark.system
+def test_a_process_that_hangs_shows_where_and_ends() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 1
+    assert 'File "<string>", line 9 in run' in ended.stderr

@@ -1,9 +1,12 @@
-"""Process trees that end with their test."""
+"""Process trees that end with their test, and voices that are made once."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.system.speakers import spoken
+from tests.system.tones import Samples
 from tests.system.tree import Tree
 
 Plant = Callable[..., Tree]
@@ -22,3 +25,9 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     yield plant
     for tree in trees:
         tree.end()
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Samples]:
+    """Sentences as spoken, at 16 kHz."""
+    return asyncio.run(spoken(tmp_path_factory.mktemp("voices") / "said.raw"))

@@ -1,7 +1,9 @@
-"""What a hub makes audio with: media workers, speech engines, downloads, a folder for scratch."""
+"""What a hub makes calls with: media workers, speech engines, downloads, answers, scratch."""
 
 from pathlib import Path
 
+from tertulia.app.answers import HttpAnswers
+from tertulia.app.chance import RandomIds
 from tertulia.app.downloads import Downloads
 from tertulia.app.workers import MediaWorkers
 from tertulia.dispatch.target import TargetGuard
@@ -21,6 +23,7 @@ class AudioPorts:
         self.speech = SpeechPool(settings.speech)
         guard = TargetGuard(settings.webhooks.allow_networks)
         self.downloads = Downloads(folder / "downloads", guard, settings.media)
+        self.answers = HttpAnswers(settings.account, guard, clock=clock, ids=RandomIds())
         self._socket = folder / SOCKET
 
     async def listen(self) -> None:
@@ -28,6 +31,7 @@ class AudioPorts:
         await self.workers.listen(self._socket)
 
     async def close(self) -> None:
+        self.answers.close()
         await self.downloads.close()
         await self.speech.close()
         await self.workers.close()

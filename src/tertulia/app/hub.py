@@ -46,7 +46,8 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
         announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
         smith=devkit.RsaSmith(), desk=desk, health=vitals, workers=audio.workers,
-        speech=audio.speech, downloads=audio.downloads, scratch=audio.scratch,
+        speech=audio.speech, downloads=audio.downloads, answers=audio.answers,
+        scratch=audio.scratch, house=dev,
         development=_development_keys(settings) if dev else None,
     )  # fmt: skip
     if dev:

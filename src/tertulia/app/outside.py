@@ -21,6 +21,7 @@ from tertulia.ports import (
 from tertulia.services.applications import KeySmith
 from tertulia.services.calls import Patience
 from tertulia.services.sounds import Downloads
+from tertulia.services.voicehooks import Answers
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.system import Health
 from tertulia.web.rest.webhooks import WebhookDesk
@@ -40,6 +41,7 @@ class Outside(Struct, frozen=True, kw_only=True):
     workers: Workers
     speech: Speech
     downloads: Downloads
+    answers: Answers
     scratch: Path
     """A folder for audio that is on its way; both processes of a machine see it."""
     announcer: Announcer
@@ -51,5 +53,7 @@ class Outside(Struct, frozen=True, kw_only=True):
     desk: WebhookDesk
     health: Health
     patience: Patience = Patience()
+    house: bool = False
+    """Whether the house itself answers calls that no application answers."""
     development: DevelopmentKeys | None = None
     """In development mode: what the inspector opens with."""

@@ -2,6 +2,7 @@
 
 from tertulia.app.outside import Outside
 from tertulia.services.announcements import Announcements
+from tertulia.services.answering import Answering
 from tertulia.services.applications import Applications
 from tertulia.services.audio import Audio, Booth
 from tertulia.services.audiocontrol import AudioControl
@@ -13,6 +14,7 @@ from tertulia.services.errands import Errands
 from tertulia.services.events import Events
 from tertulia.services.expiry import Expiry
 from tertulia.services.following import Following
+from tertulia.services.house import House
 from tertulia.services.knocking import Knocking
 from tertulia.services.legcontrol import LegControl
 from tertulia.services.legs import Legs
@@ -21,9 +23,12 @@ from tertulia.services.members import Members
 from tertulia.services.messages import Messages
 from tertulia.services.metering import Metering
 from tertulia.services.reactions import CallReactions
+from tertulia.services.rooms import Rooms
+from tertulia.services.scripts import Scripts
 from tertulia.services.search import Indexer, Search
 from tertulia.services.signalling import Signalling
 from tertulia.services.users import Users
+from tertulia.services.voicehooks import VoiceHooks
 from tertulia.settings import Settings
 
 
@@ -85,7 +90,36 @@ class Services:
             directory=directory, media=outside.media, clock=clock, ids=ids, smith=outside.smith
         )
         self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
+        self._answer_calls(outside)
         self._look_on(outside, settings.limits.streams)
+
+    def _answer_calls(self, outside: Outside) -> None:
+        """What becomes of calls to the application."""
+        clock, ids, patience = outside.clock, outside.ids, outside.patience
+        errands, conversations, legs = self.errands, self.conversations, self.legs
+        calls, members, audio = self.calls, self.members, self.audio_control
+        hooks = VoiceHooks(answers=outside.answers, errands=errands, clock=clock, patience=patience)
+        rooms = Rooms(
+            calls=calls, legs=legs, conversations=conversations, members=members, audio=audio,
+            hooks=hooks,
+        )  # fmt: skip
+        scripts = Scripts(
+            audio=audio, calls=calls, legs=legs, rooms=rooms, hooks=hooks, errands=errands
+        )
+        house = House(
+            knocking=self.knocking, calls=calls, legs=legs, conversations=conversations,
+            members=members, users=self.users, audio=audio, errands=errands, clock=clock, ids=ids,
+            patience=patience,
+        )  # fmt: skip
+        answering = Answering(
+            knocking=self.knocking, calls=calls, conversations=conversations,
+            directory=outside.store, ids=ids, patience=patience, library=self.audio.library,
+            hooks=hooks, rooms=rooms, scripts=scripts, house=house if outside.house else None,
+        )  # fmt: skip
+        for each in (hooks, rooms, scripts, house):
+            self.conductor.add(each.reactions)
+        self.conductor.add({}, scripts.hearings)
+        self.knocking.decide = answering.decide
 
     def _look_on(self, outside: Outside, streams: int) -> None:
         """What changes nothing; `streams` may follow an application at a time."""

@@ -21,7 +21,7 @@ class Call(Struct, frozen=True):
 class Response(Struct, frozen=True):
     status: int
     head: bytes
-    """At most the first 1,024 bytes of the body."""
+    """The beginning of the body, as much as its reader keeps."""
 
 
 class Failure(Struct, frozen=True):

@@ -10,7 +10,7 @@ import ssl
 from collections import deque
 
 from tertulia.dispatch.answer import Answer, Call, Failure
-from tertulia.dispatch.connection import Connection
+from tertulia.dispatch.connection import HEAD_KEPT, Connection
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.target import Target, TargetGuard, parse_target
 
@@ -48,8 +48,11 @@ class HttpSender:
         guard: TargetGuard,
         *,
         tls: ssl.SSLContext | None = None,
+        kept: int = HEAD_KEPT,
     ) -> None:
+        """`kept`: octets of an answer's body."""
         self._guard = guard
+        self._kept = kept
         self._tls = tls or ssl.create_default_context()
         self._per_origin = settings.connections_per_origin
         self._idle_seconds = settings.idle_ms / 1000
@@ -123,7 +126,7 @@ class HttpSender:
     ) -> Connection | Failure:
         reason = ""
         for address in addresses:
-            connection = Connection(pool.lost)
+            connection = Connection(pool.lost, kept=self._kept)
             try:
                 await asyncio.get_running_loop().create_connection(
                     lambda connection=connection: connection,

@@ -15,14 +15,16 @@ from tertulia.dispatch.answer import Answer, Failure, Response
 RESPONSE_MAX = 64 * 1024
 """Bytes of an answer that are read, head and body together."""
 HEAD_KEPT = 1024
-"""Bytes of its body that are kept."""
+"""Bytes of its body that are kept, for those who only want to show it."""
 
 
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time."""
 
-    def __init__(self, on_lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, on_lost: Callable[["Connection"], None], *, kept: int = HEAD_KEPT) -> None:
+        """`kept`: octets of each answer's body."""
         self._on_lost = on_lost
+        self._kept = kept
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
@@ -102,8 +104,8 @@ class Connection(asyncio.Protocol):
         self._has_headers = True
 
     def on_body(self, body: bytes) -> None:
-        if len(self._head) < HEAD_KEPT:
-            self._head = (self._head + body)[:HEAD_KEPT]
+        if len(self._head) < self._kept:
+            self._head = (self._head + body)[: self._kept]
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:

@@ -18,10 +18,16 @@ from tertulia.protocols.rtp import RtpPacket, level, read
 Numbers = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
+Times = NDArray[np.float64]
 
 _HEADER = 12
+_MEDIA = 128
+"""First octet from which a packet is RTP or RTCP, up to 191."""
 _BATCHES = 16
 """Batches that one visit takes from the socket: a flood must not hold up the tick."""
+_CHECKS = 64
+"""Checks of connectivity from unknown addresses that one visit looks at, 5 µs each; whoever is
+dropped in a flood of them asks again."""
 _ONE_BYTE = 0xBEDE
 """Of a header extension whose elements have heads of one octet (RFC 8285 4.2)."""
 G711_FRAME, OPUS_FRAME = STEPS[Codec.PCMU], STEPS[Codec.OPUS]
@@ -38,7 +44,7 @@ class Seldom(Protocol):
     """What to do with packets that are few, and need more than arrays."""
 
     def on_stun(self, data: bytes, key: int, now: float) -> None: ...
-    def on_dtls(self, slot: int, data: bytes, now: float) -> None: ...
+    def on_dtls(self, slot: int, data: bytes, key: int) -> None: ...
     def on_rtcp(self, slot: int, data: bytes, now: float) -> None: ...
     def on_other(self, slot: int, packet: RtpPacket, now: float) -> None:
         """Audio of another payload type than the leg's codec."""
@@ -60,9 +66,25 @@ class _Media(NamedTuple):
     slots: Numbers
     rows: Octets
     sizes: Numbers
+    came: Times
+    """Seconds."""
+    ahead_ms: Times
+    """Before the next tick."""
+
+    def only(self, chosen: Flags) -> "_Media":
+        return _Media(
+            self.slots[chosen],
+            self.rows[chosen],
+            self.sizes[chosen],
+            self.came[chosen],
+            self.ahead_ms[chosen],
+        )
 
 
 class _Payloads(NamedTuple):
+    """The same packets, and where their payloads begin; `sizes` are those of the payloads."""
+
+    media: _Media
     slots: Numbers
     rows: Octets
     starts: Numbers
@@ -71,8 +93,8 @@ class _Payloads(NamedTuple):
     def only(self, chosen: Flags) -> "_Payloads":
         if chosen.all():
             return self
-        slots, rows, starts, sizes = self
-        return _Payloads(slots[chosen], rows[chosen], starts[chosen], sizes[chosen])
+        media = self.media.only(chosen)
+        return _Payloads(media, media.slots, media.rows, self.starts[chosen], self.sizes[chosen])
 
 
 class Arrivals:
@@ -81,10 +103,13 @@ class Arrivals:
         self._port, self._bank, self._seldom, self._recutter = port, bank, seldom, recutter
         self._work: Octets = np.zeros((ROWS, WIDTH), np.uint8)
         self._lengths = np.zeros(ROWS, np.int32)
+        self._came: Times = np.zeros(ROWS)
+        self._filled = 0
         self._owners: dict[int, int] = {}
         self._keys: Numbers = np.zeros(0, np.int64)
         self._slots: Numbers = np.zeros(0, np.int64)
         self._stale = False
+        self._checks_left = _CHECKS
         self._opus_ticks = _opus_ticks()
 
     def learn(self, key: int, slot: int) -> None:
@@ -105,18 +130,33 @@ class Arrivals:
     def addresses(self) -> int:
         return len(self._owners)
 
-    def receive(self, now: float, ahead_ms: float) -> int:
-        """Take what is waiting; `ahead_ms` is how far off the next tick is. Returns packets."""
+    def receive(self, now: float, next_tick: float) -> int:
+        """Take what is waiting. Returns packets.
+
+        Audio is left in its rows until `sort`, so that a tick sorts all that has come for it at
+        once: a visit to the socket costs 10 µs then, and sorting as much for a few packets as for
+        hundreds, 250. What is to be replied to is sorted at once, and all with it.
+        """
         received = 0
+        self._checks_left = _CHECKS
         for _ in range(_BATCHES):
-            count = self._port.receive()
+            count = self._port.receive(self._filled)
             if not count:
                 break
             received += count
-            self._sort(count, now, ahead_ms)
-            if count < ROWS // 2:
-                break
+            fresh = slice(self._filled, self._filled + count)
+            self._filled += count
+            self._came[fresh] = now
+            if self._filled == ROWS or int(self._port.packets[fresh, 0].min()) < _MEDIA:
+                self.sort(now, next_tick)
         return received
+
+    def sort(self, now: float, next_tick: float) -> None:
+        """Sort what was taken."""
+        count, self._filled = self._filled, 0
+        if count:
+            ahead_ms = np.maximum((next_tick - self._came[:count]) * 1000, 0.0)
+            self._sort(count, now, ahead_ms)
 
     def _look_up(self, keys: Numbers) -> Numbers:
         """The slot of each sender, or UNKNOWN."""
@@ -132,17 +172,17 @@ class Arrivals:
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[places] == keys, self._slots[places], UNKNOWN)
 
-    def _sort(self, count: int, now: float, ahead_ms: float) -> None:
+    def _sort(self, count: int, now: float, ahead_ms: Times) -> None:
         packets, sizes = self._port.packets[:count], self._port.sizes[:count]
         first, second = packets[:, 0], packets[:, 1]
         slots = self._look_up(self._port.sources[:count])
-        media = (first >= 128) & (first < 192) & (slots >= 0) & (sizes >= _HEADER)
+        media = (first >= _MEDIA) & (first < 192) & (slots >= 0) & (sizes >= _HEADER)
         control = (second >= 192) & (second < 224)
         rows = np.flatnonzero(media & ~control)
         if len(rows) < count:
             self._few(np.flatnonzero(~media | control), slots, media, now)
         if len(rows):
-            self._hear(self._opened(rows, slots[rows]), now, ahead_ms)
+            self._hear(self._opened(rows, slots[rows], ahead_ms), now)
 
     def _few(self, rows: Numbers, slots: Numbers, media: Flags, now: float) -> None:
         port, seldom = self._port, self._seldom
@@ -151,18 +191,18 @@ class Arrivals:
             if not size:
                 self.counts.strangers += 1
                 continue
-            first = int(port.packets[row, 0])
-            if first < 4:
-                data = port.packets[row, :size].tobytes()
-                seldom.on_stun(data, int(port.sources[row]), now)
+            first, key = int(port.packets[row, 0]), int(port.sources[row])
+            if first < 4 and (slot >= 0 or self._checks_left > 0):
+                self._checks_left -= slot < 0
+                seldom.on_stun(port.packets[row, :size].tobytes(), key, now)
             elif slot >= 0 and 20 <= first < 64:
-                seldom.on_dtls(slot, port.packets[row, :size].tobytes(), now)
+                seldom.on_dtls(slot, port.packets[row, :size].tobytes(), key)
             elif media[row]:
                 seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), now)
             else:
                 self.counts.strangers += 1
 
-    def _opened(self, rows: Numbers, slots: Numbers) -> _Media:
+    def _opened(self, rows: Numbers, slots: Numbers, ahead_ms: Times) -> _Media:
         """Without protection. Legs that are protected but have no keys yet lose their packets."""
         srtp = self._bank.srtp
         sessions: list[Srtp] = []
@@ -182,20 +222,21 @@ class Arrivals:
         if sessions:
             unprotect_rows(sessions, self._work, self._lengths)
         lengths = self._lengths[:count].astype(np.int64)
-        slots = slots[order]
+        media = _Media(
+            slots[order], self._work[:count], lengths, self._came[chosen], ahead_ms[chosen]
+        )
         if (lost := int(np.count_nonzero(lengths < _HEADER))) or count < len(rows):
             self.counts.refused += lost + len(rows) - count
-            sound = lengths >= _HEADER
-            return _Media(slots[sound], self._work[:count][sound], lengths[sound])
-        return _Media(slots, self._work[:count], lengths)
+            return media.only(lengths >= _HEADER)
+        return media
 
-    def _hear(self, media: _Media, now: float, ahead_ms: float) -> None:
+    def _hear(self, media: _Media, now: float) -> None:
         bank = self._bank
         ours = (media.rows[:, 1] & 127) == bank.type_in[media.slots]
         if not ours.all():
             for row in np.flatnonzero(~ours).tolist():
                 self._hear_other(media, row, now)
-            media = _Media(*(part[ours] for part in media))
+            media = media.only(ours)
         payloads = self._payloads(media)
         if not len(payloads.slots):
             return
@@ -204,10 +245,9 @@ class Arrivals:
         self._follow(payloads.slots, numbers[:, 2])
         sequences = heads[:, 2:4].copy().view(">u2").astype(np.int64).ravel()
         milliseconds = numbers[:, 1] * (FRAME_MS / bank.jitter.step[payloads.slots])
-        bank.traffic.count(
-            payloads.slots, sequences, milliseconds, payloads.sizes + payloads.starts, now
-        )
-        self._keep(payloads, sequences, numbers[:, 1], ahead_ms)
+        sizes = payloads.sizes + payloads.starts
+        bank.traffic.count(payloads.slots, sequences, milliseconds, sizes, payloads.media.came)
+        self._keep(payloads, sequences, numbers[:, 1])
 
     def _follow(self, slots: Numbers, sources: Numbers) -> None:
         """A leg that sends from another SSRC begins a new stream."""
@@ -228,8 +268,8 @@ class Arrivals:
         else:
             # Its timestamp tells nothing of jitter: all packets of a key have the same.
             slot, sequence = media.slots[row : row + 1], np.array([packet.sequence])
-            size = media.sizes[row : row + 1]
-            self._bank.traffic.count(slot, sequence, np.full(1, np.nan), size, now)
+            size, came = media.sizes[row : row + 1], media.came[row : row + 1]
+            self._bank.traffic.count(slot, sequence, np.full(1, np.nan), size, came)
             self._seldom.on_other(int(media.slots[row]), packet, now)
 
     def _payloads(self, media: _Media) -> _Payloads:
@@ -254,7 +294,7 @@ class Arrivals:
         sizes = ends - starts
         sound = (sizes > 0) & (sizes <= ROOM)
         self.counts.refused += int(len(rows) - np.count_nonzero(sound))
-        return _Payloads(media.slots, rows, starts, sizes).only(sound)
+        return _Payloads(media, media.slots, rows, starts, sizes).only(sound)
 
     def _read_one(self, media: _Media, row: int, starts: Numbers, ends: Numbers) -> None:
         """The payload is moved to where it can be found by a start and a size."""
@@ -269,17 +309,16 @@ class Arrivals:
         if (wanted := int(self._bank.level_id[slot])) and (told := level(packet, wanted)):
             self._bank.level[slot] = told.decibels
 
-    def _keep(
-        self, payloads: _Payloads, sequences: Numbers, ticks: Numbers, ahead_ms: float
-    ) -> None:
-        slots, rows, starts, sizes = payloads
+    def _keep(self, payloads: _Payloads, sequences: Numbers, ticks: Numbers) -> None:
+        media, slots, rows, starts, sizes = payloads
+        ahead_ms = media.ahead_ms
         codecs = self._bank.codec[slots]
         opus = codecs == Codec.OPUS
         whole = sizes == G711_FRAME
         if opus.any():
             whole[opus] = self._opus_whole(payloads.only(opus))
         whole &= ~self._recutter.cuts[slots]
-        frames = self._bank.jitter.place(slots[whole], ticks[whole], ahead_ms)
+        frames = self._bank.jitter.place(slots[whole], ticks[whole], ahead_ms[whole])
         fits = frames >= 0
         odd = np.flatnonzero(~whole).tolist()
         if not fits.all():
@@ -289,11 +328,11 @@ class Arrivals:
         if len(frames):
             self._bank.jitter.store(
                 slots[whole], frames, sequences[whole], rows[whole], starts[whole], sizes[whole],
-                ahead_ms=ahead_ms,
+                ahead_ms=ahead_ms[whole],
             )  # fmt: skip
         for row in odd:
             payload = rows[row, starts[row] : starts[row] + sizes[row]].tobytes()
-            self._recutter.push(int(slots[row]), payload, int(ticks[row]), ahead_ms)
+            self._recutter.push(int(slots[row]), payload, int(ticks[row]), float(ahead_ms[row]))
 
     def _opus_whole(self, payloads: _Payloads) -> Flags:
         """Whether packets are 20 ms of Opus."""

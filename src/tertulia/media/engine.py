@@ -195,7 +195,7 @@ class Engine:
     def receive(self) -> int:
         """Take what waits at the port. Returns packets."""
         now = self._outside.clock()
-        return self.legs.arrivals.receive(now, max(0.0, (self.next_tick - now) * 1000))
+        return self.legs.arrivals.receive(now, self.next_tick)
 
     def skip(self, frames: int) -> None:
         """Leave out frames: their time has passed."""
@@ -205,7 +205,8 @@ class Engine:
     def tick(self) -> None:
         """One frame of everything."""
         now, at = self._outside.clock(), self._outside.at()
-        self.legs.arrivals.receive(now, 0.0)
+        self.legs.arrivals.receive(now, self.next_tick)
+        self.legs.arrivals.sort(now, self.next_tick)
         self.next_tick += TICK
         self.ticks += 1
         for part in (self._players, self._recorders, self._listeners):

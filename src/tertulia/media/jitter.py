@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
+Times = NDArray[np.float64]
 
 FRAME_MS = 20
 DEPTH = 16
@@ -81,14 +82,14 @@ class Jitter:
         if step is not None:
             self.step[slot] = step
 
-    def place(self, slots: Numbers, ticks: Numbers, ahead_ms: float) -> Numbers:
+    def place(self, slots: Numbers, ticks: Numbers, ahead_ms: Times) -> Numbers:
         """The frame that each packet is for; -1 where its timestamp is not that of a frame.
 
-        `ahead_ms` is how far off the next tick is.
+        `ahead_ms` is how long before the next tick each has come.
         """
         fresh = ~self.started[slots]
         if fresh.any():
-            self._start(slots[fresh][::-1], ticks[fresh][::-1], ahead_ms)
+            self._start(slots[fresh][::-1], ticks[fresh][::-1], ahead_ms[fresh][::-1])
         passed = (ticks - self._ticks[slots]).astype(np.uint32).view(np.int32).astype(np.int64)
         frames, rest = np.divmod(passed, self.step[slots])
         frames += self._frame[slots]
@@ -103,9 +104,9 @@ class Jitter:
         frames[~whole] = -1
         return frames
 
-    def _start(self, slots: Numbers, ticks: Numbers, ahead_ms: float) -> None:
+    def _start(self, slots: Numbers, ticks: Numbers, ahead_ms: Times) -> None:
         """Backwards: of several packets of a leg the first counts."""
-        early = int(ahead_ms < MARGIN)
+        early = (ahead_ms < MARGIN).astype(np.int64)
         self.started[slots] = True
         self._ticks[slots], self._frame[slots] = ticks, _FIRST
         self._cursor[slots], self._played[slots] = _FIRST - early, _FIRST - 2
@@ -120,7 +121,7 @@ class Jitter:
         starts: Numbers,
         sizes: Numbers,
         *,
-        ahead_ms: float,
+        ahead_ms: Times,
         kind: int = 0,
     ) -> Flags:
         """Keep the payloads that stand in rows of `packets` from `starts` on; which were kept."""
@@ -156,7 +157,7 @@ class Jitter:
             alike = starts == start
             self.frames[cells[alike], :width] = packets[alike, start : start + width]
 
-    def _note(self, slots: Numbers, ahead: Numbers, ahead_ms: float, again: Flags) -> None:
+    def _note(self, slots: Numbers, ahead: Numbers, ahead_ms: Times, again: Flags) -> None:
         early = ahead * float(FRAME_MS) + ahead_ms
         early[again] = self.latest[slots[again]]
         self.latest[slots] = np.minimum(early, self.latest[slots] + _RISE)

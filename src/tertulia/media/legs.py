@@ -162,8 +162,8 @@ class Legs:
     def on_stun(self, data: bytes, key: int, now: float) -> None:
         self.paths.on_stun(data, key, now)
 
-    def on_dtls(self, slot: int, data: bytes, now: float) -> None:
-        self.paths.on_dtls(slot, data, now)
+    def on_dtls(self, slot: int, data: bytes, key: int) -> None:
+        self.paths.on_dtls(slot, data, key)
 
     def on_rtcp(self, slot: int, data: bytes, now: float) -> None:
         leg, session = self.by_slot[slot], self._bank.srtp[slot]

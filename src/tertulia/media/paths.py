@@ -107,9 +107,13 @@ class Paths:
             self._port.send_one(reply, address)
         self._follow(leg, path)
 
-    def on_dtls(self, slot: int, data: bytes, now: float) -> None:
+    def on_dtls(self, slot: int, data: bytes, key: int) -> None:
         leg = self._by_slot.get(slot)
-        if leg is not None and (path := leg.path or leg.offered) is not None:
+        if leg is None:
+            return
+        is_offered = leg.offered is not None and self._port.address(key) in leg.offered.paths
+        path = leg.offered if is_offered or leg.path is None else leg.path
+        if path is not None:
             self._duties.do(lambda: self._shake(leg, path, data))
 
     def _shake(self, leg: Leg, path: WebRtcLeg, data: bytes) -> None:
@@ -149,9 +153,10 @@ class Paths:
     # ── what becomes of a path ──
 
     def _follow(self, leg: Leg, path: WebRtcLeg) -> None:
-        """What a path has come to, into the arrays."""
-        self._by_slot[leg.slot] = leg
-        self._learn(leg, {self._port.key(address) for address in path.paths})
+        """What a path has come to, into the arrays; nothing when it has been given up meanwhile."""
+        if path is leg.path or path is leg.offered:
+            self._by_slot[leg.slot] = leg
+            self._learn(leg, self._keys(leg))
         if path is not leg.path:
             return
         if path.remote is not None:
@@ -193,6 +198,12 @@ class Paths:
             leg.is_down = True
             self._pause(leg)
             self._outside.report(Down(leg.name, reason))
+
+    def _keys(self, leg: Leg) -> set[int]:
+        """Of all addresses from which packets for a leg may come."""
+        paths = [path for path in (leg.path, leg.offered) if path is not None]
+        keys = {self._port.key(address) for path in paths for address in path.paths}
+        return keys | {int(self._bank.target[leg.slot])} if self._bank.plain[leg.slot] else keys
 
     def _learn(self, leg: Leg, keys: set[int]) -> None:
         for key in leg.keys - keys:

@@ -36,13 +36,13 @@ class Port(Protocol):
     """Where packets come from and go to. Addresses are keys; a key is never 0."""
 
     packets: Octets
-    """ROWS × WIDTH: what was received, to be changed in place; until the next `receive`."""
+    """ROWS × WIDTH: what was received."""
     sizes: Numbers
     sources: Numbers
     """Keys of the senders."""
 
-    def receive(self) -> int:
-        """Rows filled, 0 when nothing is waiting; less than ROWS does not mean that."""
+    def receive(self, start: int = 0) -> int:
+        """Fill rows from `start` on. Returns how many; 0 when nothing is waiting."""
 
     def send(self, rows: Octets, sizes: Numbers, targets: Numbers) -> int:
         """Rows that were handed on; the others are lost, as packets are. Rows are WIDTH wide."""
@@ -82,11 +82,11 @@ class UdpPort:
     def filenos(self) -> list[int]:
         return [one.fileno() for one in self.sockets if one is not None]
 
-    def receive(self) -> int:
-        filled = 0
+    def receive(self, start: int = 0) -> int:
+        filled = start
         for lane in self._lanes:
             filled += lane.receive(filled)
-        return filled
+        return filled - start
 
     def send(self, rows: Octets, sizes: Numbers, targets: Numbers) -> int:
         fourth = (targets & 0xFFFF) == socket.AF_INET

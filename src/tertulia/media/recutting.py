@@ -74,10 +74,11 @@ class Recutter:
         rows = samples[: whole * frame].reshape(whole, frame).view(np.uint8)
         slots = np.full(whole, slot)
         ticks = (cut.next + np.arange(whole) * step) % (1 << 32)
-        frames = jitter.place(slots, ticks, ahead_ms)
+        ahead = np.full(whole, ahead_ms)
+        frames = jitter.place(slots, ticks, ahead)
         jitter.store(
             slots, frames, cut.sequence + np.arange(whole), rows, np.zeros(whole, np.int64),
-            np.full(whole, frame * 2), ahead_ms=ahead_ms, kind=PCM,
+            np.full(whole, frame * 2), ahead_ms=ahead, kind=PCM,
         )  # fmt: skip
         cut.next = (cut.next + whole * step) % (1 << 32)
         cut.sequence += whole

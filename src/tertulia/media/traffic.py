@@ -55,14 +55,14 @@ class Traffic:
         return int(self.highest[slot] - self.first[slot] + 1 - self.stream[slot])
 
     def count(
-        self, slots: Numbers, sequences: Numbers, media_ms: Times, sizes: Numbers, now: float
+        self, slots: Numbers, sequences: Numbers, media_ms: Times, sizes: Numbers, came: Times
     ) -> None:
-        """Packets came; `media_ms` are their timestamps in milliseconds."""
+        """Packets came at these seconds; `media_ms` are their timestamps in milliseconds."""
         capacity = len(self.packets_in)
         came = np.bincount(slots, minlength=capacity)
         self.packets_in += came
         self.octets_in += np.bincount(slots, sizes, minlength=capacity).astype(np.int64)
-        self.heard[slots] = now
+        self.heard[slots] = came
         new = self.first[slots] < 0
         if new.any():
             chosen = slots[new][::-1]
@@ -73,7 +73,7 @@ class Traffic:
             self._begin(slots[np.abs(passed) > _DROPOUT], sequences[np.abs(passed) > _DROPOUT])
             passed[np.abs(passed) > _DROPOUT] = 0
         np.maximum.at(self.highest, slots, self.highest[slots] + passed)
-        self._vary(slots, media_ms, now)
+        self._vary(slots, media_ms, came)
 
     def _begin(self, slots: Numbers, sequences: Numbers) -> None:
         for slot, sequence in zip(slots.tolist(), sequences.tolist(), strict=True):
@@ -81,10 +81,10 @@ class Traffic:
             self.first[slot] = self.highest[slot] = sequence
             self.stream[slot] = 1
 
-    def _vary(self, slots: Numbers, media_ms: Times, now: float) -> None:
+    def _vary(self, slots: Numbers, media_ms: Times, came: Times) -> None:
         """Interarrival jitter (RFC 3550 A.8). Of two packets that came together only one counts,
         which nobody sees who looks at it every five seconds."""
-        transit = now * 1000 - media_ms
+        transit = came * 1000 - media_ms
         change = np.abs(transit - self._transit[slots])
         self._transit[slots] = transit
         # A clock that jumped is no jitter.

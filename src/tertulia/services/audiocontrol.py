@@ -96,10 +96,14 @@ class AudioControl:
         if not sounding:
             raise NothingSounds()
         for each in sounding:
-            if speech:
-                await self._ask(place, "audio:say:stop", AudioSayStop(each.id), actor)
-            else:
-                await self._ask(place, "audio:play:stop", AudioPlayStop(each.id), actor)
+            await self.stop_sound(place, each.id, actor, speech=speech)
+
+    async def stop_sound(self, place: Place, sound_id: str, actor: Actor, *, speech: bool) -> None:
+        """Stop one that was asked for, be it sounding yet or not."""
+        if speech:
+            await self._ask(place, "audio:say:stop", AudioSayStop(sound_id), actor)
+        else:
+            await self._ask(place, "audio:play:stop", AudioPlayStop(sound_id), actor)
 
     async def stop_recordings(self, place: Place, actor: Actor) -> None:
         """Raises NothingSounds."""

@@ -1,5 +1,6 @@
 """An in-memory Tertulia for tests: the real services and pipeline, countable ids, a still clock."""
 
+import asyncio
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -20,6 +21,7 @@ from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.services.calls import Patience
+from tertulia.services.voicehooks import Question, Unanswered
 from tertulia.settings import Settings
 from tertulia.store.media_memory import MemoryMediaStore
 from tertulia.store.memory import MemoryStore
@@ -140,6 +142,31 @@ class Shelf(dict[str, Path]):
         return self[url]
 
 
+class Written:
+    """What applications' servers say, written before; what they were asked is kept."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        """JSON by address, the raw octets of it, or None for a server that is down."""
+        self.asked: list[Question] = []
+        self.held = asyncio.Event()
+        """Nobody is answered until it is set."""
+        self.held.set()
+
+    async def ask(self, question: Question) -> bytes:
+        self.asked.append(question)
+        if not self.held.is_set():
+            await self.held.wait()
+        answer = self.answers.get(question.webhook.address)
+        if answer is None:
+            raise Unanswered("nobody is there")
+        return answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+
+    def told(self, url: str) -> list[dict[str, Any]]:
+        """What has been said to one address."""
+        return [each.members for each in self.asked if each.webhook.address == url]
+
+
 class Answer:
     """A response with its JSON read."""
 
@@ -155,7 +182,9 @@ class Answer:
 class World:
     """One application on an in-memory Tertulia. Make it with `World.open()` on a running loop."""
 
-    def __init__(self, store: Store, settings: Settings, keys: tuple[str, str]) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, keys: tuple[str, str], *, house: bool = False
+    ) -> None:
         self.clock = StillClock()
         self.ids = CountedIds()
         self.announced = Announcements()
@@ -165,14 +194,16 @@ class World:
         self.studio = Studio(self.clock)
         self.speech = ToneSpeech()
         self.downloads = Shelf()
+        self.answers = Written()
         scratch = mkdtemp(prefix="tertulia-")
         finalize(self, rmtree, scratch, ignore_errors=True)
         self.settings = settings
         self.outside = Outside(
             store=store, media=self.media, search=self.search, clock=self.clock, ids=self.ids,
             announcer=self.announced, ledger=MemorySessionLedger(), workers=self.studio,
-            speech=self.speech, downloads=self.downloads, scratch=Path(scratch),
-            patience=Patience(moment=0.0),
+            speech=self.speech, downloads=self.downloads, answers=self.answers,
+            scratch=Path(scratch), house=house,
+            patience=Patience(moment=0.0, answer=0.0, again=0.0, house=0.0),
             desk=QuietDesk(), health=Healthy(), smith=RsaSmith(), monotonic=self.clock.monotonic,
         )  # fmt: skip
         self.hub = Hub(self.outside, settings)
@@ -185,9 +216,10 @@ class World:
 
     @classmethod
     async def open(
-        cls, *, keys: tuple[str, str], store: Store | None = None, settings: Settings | None = None
-    ) -> "World":
-        world = cls(store or MemoryStore(), settings or Settings(), keys)
+        cls, *, keys: tuple[str, str], store: Store | None = None, settings: Settings | None = None,
+        house: bool = False,
+    ) -> "World":  # fmt: skip
+        world = cls(store or MemoryStore(), settings or Settings(), keys, house=house)
         await world.store.put_application(world.application)
         await world.hub.live.delivery.start()
         await world.hub.services.conductor.start()

@@ -6,18 +6,20 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PACKAGES = join(process.env.PKG_DIR ?? process.cwd(), 'node_modules');
-const SCRIPTS = {
+const scripts = (folder) => ({
   '/nexmo-client.build.js': join(PACKAGES, 'nexmo-client/dist/nexmoClient.js'),
-  '/nexmo-client.js': join(HERE, 'nexmo_client.js'),
+  '/nexmo-client.js': join(folder, 'nexmo_client.js'),
   '/client-sdk.build.js': join(PACKAGES, '@vonage/client-sdk/dist/vonageClientSDK.js'),
-  '/client-sdk.js': join(HERE, 'client_sdk.js'),
-};
+  '/client-sdk.js': join(folder, 'client_sdk.js'),
+});
 const page = (name) => `<!doctype html><meta charset="utf-8"><title>${name}</title>
 <link rel="icon" href="data:,"><script src="/${name}.build.js"></script><script src="/${name}.js"></script>`;
 
-export async function serve() {
+/** `folder` holds what the pages do. */
+export async function serve(folder = HERE) {
+  const known = scripts(folder);
   const server = createServer((request, response) => {
-    const script = SCRIPTS[request.url];
+    const script = known[request.url];
     const name = /^\/([\w-]+)\.html$/.exec(request.url)?.[1];
     response.writeHead(script || name ? 200 : 404, { 'Content-Type': script ? 'text/javascript' : 'text/html' });
     response.end(script ? readFileSync(script) : page(name));

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 from msgspec.json import schema_components
 
+from tertulia.model.events.heard import HEARD
 from tertulia.model.events.registry import EventType, all_types, find
 from tertulia.model.events.values import NUMBER_MAX
 
@@ -28,6 +29,8 @@ object": an unknown member is refused.
   `history` the list of the conversation's events.
 - *Kept in*: the `conversation`'s log with a number, the `application`'s stream without one, or
   `never`.
+- *Seen from real media*: calls on real legs cause it, and a test that listens to them fails when
+  they do not.
 - *Extensions* are this server's own; a client that does not know them takes them for custom
   events.
 
@@ -55,6 +58,8 @@ class Row(Struct, frozen=True):
     reaches: list[str]
     kept: str
     mints: str | None
+    is_heard: bool
+    """Calls cause it."""
     summary: str
     fields: list[Field] | None
     """None: any object."""
@@ -127,7 +132,7 @@ def _row(found: EventType, schema: Schema, components: dict[str, Schema]) -> Row
     return Row(
         type=found.name, group=found.group, creators=_names(found.creators),
         reaches=_names(found.reaches), kept=found.keep.value, mints=found.mints,
-        summary=found.summary, fields=fields, variants=variants,
+        is_heard=found.name in HEARD, summary=found.summary, fields=fields, variants=variants,
     )  # fmt: skip
 
 
@@ -182,7 +187,7 @@ def _section(row: Row, examples: Iterable[object]) -> Iterator[str]:
     yield row.summary
     yield (
         f"*Created by* {', '.join(row.creators)}. *Goes to* {', '.join(row.reaches)}."
-        f" *Kept in* {row.kept}."
+        f" *Kept in* {row.kept}.{' *Seen from real media.*' if row.is_heard else ''}"
     )
     if row.fields is None:
         yield "Body: any object."

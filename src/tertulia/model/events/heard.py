@@ -1,0 +1,40 @@
+"""The types that real media causes: legs that somebody speaks and listens on.
+
+tests/system/test_call_events.py calls, and fails unless just these come of it.
+"""
+
+HEARD = frozenset({
+    "app:knocking",
+    "app:knocking:cancel",
+    "audio:asr:done",
+    "audio:asr:record:done",
+    "audio:dtmf",
+    "audio:earmuff:off",
+    "audio:earmuff:on",
+    "audio:mute:off",
+    "audio:mute:on",
+    "audio:play",
+    "audio:play:done",
+    "audio:play:stop",
+    "audio:record",
+    "audio:record:done",
+    "audio:record:stop",
+    "audio:ringing:start",
+    "audio:ringing:stop",
+    "audio:say",
+    "audio:say:done",
+    "audio:say:stop",
+    "audio:speaking:off",
+    "audio:speaking:on",
+    "audio:transcribe:done",
+    "leg:status:update",
+    "member:media",
+    "rtc:answer",
+    "rtc:answered",
+    "rtc:hangup",
+    "rtc:offer",
+    "rtc:ringing",
+    "rtc:status",
+    "rtc:terminate",
+    "rtc:transfer",
+})  # fmt: skip

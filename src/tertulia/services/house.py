@@ -1,0 +1,151 @@
+"""The house line: answers calls that no application answers, and says back what it hears.
+
+So a developer who has set nothing up yet hears at once that a call works. It is a phone that is not
+there: an echo leg with the life of any leg, and a user of its own as its member.
+"""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from tertulia.model.actor import Actor
+from tertulia.model.calling import Ending, rang
+from tertulia.model.commands import Echo
+from tertulia.model.conversation import ConversationDraft
+from tertulia.model.event import Event, Fact
+from tertulia.model.events.audio import AudioSay
+from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.events.values import Direction
+from tertulia.model.ids import ConversationId, LegId, UserId
+from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg, advanced
+from tertulia.model.membership import MemberChange, MemberDraft, UserReference
+from tertulia.model.state import Channel, Conversation, Endpoint, Member
+from tertulia.ports import Clock, Ids
+from tertulia.services.audiocontrol import AudioControl, Place
+from tertulia.services.calls import Calls, Patience
+from tertulia.services.conductor import Reactions
+from tertulia.services.conversations import Conversations
+from tertulia.services.errands import Errands
+from tertulia.services.knocking import Knock, Knocking
+from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.members import Members
+from tertulia.services.users import Users
+from tertulia.services.voicehooks import address
+
+USER = "house"
+GREETING = (
+    "Hello. This is your own server. No application answers this call, so I say back what I hear."
+)
+
+
+class House:
+    def __init__(
+        self, *, knocking: Knocking, calls: Calls, legs: Legs, conversations: Conversations,
+        members: Members, users: Users, audio: AudioControl, errands: Errands, clock: Clock,
+        ids: Ids, patience: Patience,
+    ) -> None:  # fmt: skip
+        self._knocking = knocking
+        self._calls = calls
+        self._legs = legs
+        self._conversations = conversations
+        self._members = members
+        self._users = users
+        self._audio = audio
+        self._errands = errands
+        self._clock = clock
+        self._ids = ids
+        self._patience = patience
+        self._called: dict[LegId, Knock] = {}
+        """Calls that are on their way into their conversation."""
+        self._pairs: dict[LegId, LegId] = {}
+        """From a caller's leg to that of the house, and back."""
+
+    @property
+    def reactions(self) -> Reactions:
+        return {"member:joined": self._joined, "member:left": self._left}
+
+    async def take(self, knock: Knock) -> None:
+        """Answer a call."""
+        system = Actor(knock.application_id)
+        conversation = await self._conversations.create(ConversationDraft(), system)
+        self._called[knock.live.leg.id] = knock
+        if await self._knocking.admit(knock, conversation.id) is None:
+            del self._called[knock.live.leg.id]
+
+    async def _joined(self, event: Event) -> None:
+        member = event.became
+        if not isinstance(member, Member) or member.channel.id is None:
+            return
+        leg_id = LegId(member.channel.id)
+        knock = self._called.pop(leg_id, None)
+        if knock is not None:
+            self._errands.after(
+                self._patience.house, partial(self._answer_in_turn, knock, member.conversation_id)
+            )
+        elif leg_id in self._pairs and member.channel.type == LegType.PHONE:
+            await self._greet(self._pairs[leg_id])
+
+    async def _answer_in_turn(self, knock: Knock, conversation_id: ConversationId) -> None:
+        """With what happens in the conversation, so that a caller who leaves is seen in time."""
+        answer = partial(self._answer, knock, conversation_id)
+        self._errands.in_turn(conversation_id, answer)
+
+    async def _answer(self, knock: Knock, conversation_id: ConversationId) -> None:
+        system = Actor(knock.application_id)
+        user_id = await self._users.ensure(USER, knock.application_id)
+        if knock.live.is_ending or user_id is None:
+            return
+        leg = self._leg(knock, user_id)
+        self._pairs |= {leg.id: knock.live.leg.id, knock.live.leg.id: leg.id}
+        live = await self._legs.begin(leg)
+        self._legs.tell(leg.application_id, Echo(leg.id))
+        draft = MemberDraft(
+            state="invited", user=UserReference(id=user_id),
+            channel=Channel(type=leg.type, id=leg.id, from_=leg.from_, to=leg.to),
+        )  # fmt: skip
+        member, _ = await self._members.create(conversation_id, draft, system)
+        await self._ring(live, member)
+        await self._members.change(conversation_id, member.id, MemberChange("joined"), system)
+
+    def _leg(self, knock: Knock, user_id: UserId) -> Leg:
+        now = self._clock.now()
+        leg = Leg(
+            id=LegId(self._ids.bare()), application_id=knock.application_id, type=LegType.PHONE,
+            direction=Direction.OUTBOUND, status=LegStatus.STARTED, started_at=now,
+            from_=Endpoint(type="app", user=knock.user.name),
+            to=Endpoint(type="phone", number=address(knock.to) or USER), user_id=user_id,
+            is_call=True,
+        )  # fmt: skip
+        return advanced(leg, LegStatus.STARTED, now)
+
+    async def _ring(self, live: LiveLeg, member: Member) -> None:
+        def change(leg: Leg, now: Instant) -> Leg:
+            placed = replace(leg, conversation_id=member.conversation_id, member_id=member.id)
+            return advanced(placed, LegStatus.RINGING, now)
+
+        def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
+            return rang(leg)
+
+        await self._legs.change(live, change, telling)
+
+    async def _greet(self, caller: LegId) -> None:
+        """The caller alone hears it, or the echo would say it once more."""
+        live = self._legs.live(caller)
+        if live is None or live.leg.conversation_id is None:
+            return
+        greeting = AudioSay(text=GREETING, level=0, loop=1, language="en-US")
+        place = Place(live.leg.conversation_id, live)
+        await self._audio.say(place, greeting, Actor(live.leg.application_id))
+
+    async def _left(self, event: Event) -> None:
+        """When one of the two has left, the other has nobody to talk to."""
+        member = event.became
+        if not isinstance(member, Member) or member.channel.id is None:
+            return
+        other = self._pairs.pop(LegId(member.channel.id), None)
+        if other is not None:
+            self._pairs.pop(other, None)
+            live = self._legs.live(other)
+            if live is not None:
+                await self._calls.end(live, Ending.REMOVED)

@@ -1,0 +1,182 @@
+"""Rooms: conversations that call scripts name, with who opens them, waits for them, ends them."""
+
+from msgspec import Struct
+
+from tertulia.model.actor import Actor
+from tertulia.model.calling import Ending
+from tertulia.model.conversation import ConversationDraft
+from tertulia.model.errors import DuplicateConversationName, TertuliaError
+from tertulia.model.event import Event
+from tertulia.model.events.audio import AudioPlay, AudioRecord
+from tertulia.model.ids import ApplicationId, ConversationId, LegId
+from tertulia.model.leg import Leg
+from tertulia.model.membership import MemberDraft, UserReference
+from tertulia.model.script import Meeting, Record
+from tertulia.model.state import Channel, Member
+from tertulia.ports import ConversationFilter, Page
+from tertulia.services.audiocontrol import AudioControl, Place
+from tertulia.services.calls import Calls
+from tertulia.services.conductor import Reactions
+from tertulia.services.conversations import Conversations
+from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.members import Members
+from tertulia.services.voicehooks import Line, VoiceHooks
+
+
+class Stay(Struct):
+    """A call in a room, from before it enters."""
+
+    line: Line
+    meeting: Meeting
+    conversation_id: ConversationId
+    waits: bool
+    """It hears and is heard by nobody until somebody opens the room."""
+    music: str | None = None
+
+    @property
+    def live(self) -> LiveLeg:
+        return self.line.knock.live
+
+    @property
+    def place(self) -> Place:
+        return Place(self.conversation_id, self.live)
+
+
+class Rooms:
+    def __init__(
+        self, *, calls: Calls, legs: Legs, conversations: Conversations, members: Members,
+        audio: AudioControl, hooks: VoiceHooks,
+    ) -> None:  # fmt: skip
+        self._calls = calls
+        self._legs = legs
+        self._conversations = conversations
+        self._members = members
+        self._audio = audio
+        self._hooks = hooks
+        self._stays: dict[LegId, Stay] = {}
+
+    @property
+    def reactions(self) -> Reactions:
+        return {
+            "member:joined": self._joined, "member:media": self._heard,
+            "member:left": self._left, "leg:status:update": self._changed,
+        }  # fmt: skip
+
+    async def find(
+        self, name: str, application_id: ApplicationId, *, given: ConversationId | None = None
+    ) -> ConversationId:
+        """The conversation of that name; made, with the id given, when it is not there."""
+        system = Actor(application_id)
+        while True:
+            where = ConversationFilter(application_id, name=name)
+            if found := await self._conversations.list(where, Page(limit=1)):
+                return found[0].profile.id
+            try:
+                draft = ConversationDraft(name=name)
+                return (await self._conversations.create(draft, system, given=given)).id
+            except DuplicateConversationName:  # made meanwhile
+                continue
+
+    async def prepare(self, line: Line, meeting: Meeting, room: ConversationId) -> None:
+        """Set a call's audio as the script says, before it enters."""
+        if line.knock.live.is_ending:
+            return
+        waits = not meeting.start_on_enter and not self._is_open(room)
+        stay = self._stays[line.leg.id] = Stay(line, meeting, room, waits)
+        if meeting.mute and not line.leg.muted:
+            await self._calls.hear(stay.live, muted=True)
+        self._restrict(stay)
+
+    async def enter(self, line: Line, meeting: Meeting) -> None:
+        """Bring a call into a room, if it is not there already. Raises TertuliaError."""
+        leg = line.leg
+        stay = self._stays.get(leg.id)
+        if stay is not None and stay.conversation_id == leg.conversation_id:
+            return
+        room = await self.find(meeting.name, leg.application_id)
+        await self.prepare(line, meeting, room)
+        channel = Channel(
+            type="app", id=leg.id, from_=leg.from_, to=leg.to, knocking_id=leg.knocking_id
+        )
+        draft = MemberDraft(
+            state="joined", user=UserReference(id=line.knock.user.id), channel=channel,
+            knocking_id=leg.knocking_id,
+        )  # fmt: skip
+        await self._members.create(room, draft, Actor(leg.application_id))
+
+    # ── what the log says ──
+
+    async def _joined(self, event: Event) -> None:
+        member = event.became
+        if not isinstance(member, Member):
+            return
+        stay = self._stay_of(member)
+        if stay is not None:
+            await self._arrived(stay)
+        await self._open(member.conversation_id)
+
+    async def _heard(self, event: Event) -> None:
+        if event.conversation_id is not None:
+            await self._open(event.conversation_id)
+
+    async def _left(self, event: Event) -> None:
+        stay = self._stay_of(event.became) if isinstance(event.became, Member) else None
+        if stay is not None:
+            await self._exit(stay)
+
+    async def _changed(self, event: Event) -> None:
+        leg = event.became
+        stay = self._stays.get(leg.id) if isinstance(leg, Leg) and leg.is_over else None
+        if stay is not None:
+            await self._exit(stay)
+
+    async def _exit(self, stay: Stay) -> None:
+        del self._stays[stay.line.leg.id]
+        if stay.meeting.end_on_exit:
+            for live in self._legs.within(stay.conversation_id):
+                await self._calls.end(live, Ending.REMOVED)
+
+    def _stay_of(self, member: Member) -> Stay | None:
+        stay = self._stays.get(LegId(member.channel.id)) if member.channel.id else None
+        is_there = stay is not None and stay.conversation_id == member.conversation_id
+        return stay if is_there else None
+
+    async def _arrived(self, stay: Stay) -> None:
+        system, meeting = Actor(stay.line.leg.application_id), stay.meeting
+        try:
+            if stay.waits and meeting.music_on_hold_url:
+                music = AudioPlay(stream_url=meeting.music_on_hold_url, level=0, loop=0)
+                stay.music = await self._audio.play(stay.place, music, system)
+            if meeting.record and not self._audio.state(stay.conversation_id).recording:
+                place = Place(stay.conversation_id)
+                recording = await self._audio.record(place, AudioRecord(format="mp3"), system)
+                self._hooks.keep_recording(recording, stay.line, Record())
+        except TertuliaError as error:
+            self._hooks.complain(stay.line, f"conversation: {error}")
+
+    # ── waiting ──
+
+    def _is_open(self, room: ConversationId) -> bool:
+        """Somebody is there who does not wait."""
+        there = (self._stays.get(each.leg.id) for each in self._legs.within(room))
+        return any(stay is None or not stay.waits for stay in there)
+
+    async def _open(self, room: ConversationId) -> None:
+        waiting = [
+            each for each in self._stays.values() if each.waits and each.conversation_id == room
+        ]
+        if not waiting or not self._is_open(room):
+            return
+        for stay in waiting:
+            stay.waits = False
+            self._restrict(stay)
+            if stay.music is not None:
+                system = Actor(stay.line.leg.application_id)
+                await self._audio.stop_sound(stay.place, stay.music, system, speech=False)
+
+    def _restrict(self, stay: Stay) -> None:
+        meeting = stay.meeting
+        can_hear = [] if stay.waits else meeting.can_hear
+        can_speak = [] if stay.waits else meeting.can_speak
+        if (can_hear, can_speak) != (stay.live.leg.can_hear, stay.live.leg.can_speak):
+            self._calls.restrict(stay.live, can_hear=can_hear, can_speak=can_speak)

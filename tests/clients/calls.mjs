@@ -1,0 +1,14 @@
+// Calls with both client packages in a real browser; what is heard is told by tones.
+//   CHROMIUM=<executable> PKG_DIR=<folder holding node_modules> node calls.mjs <dev.json>
+import { inApp } from './calls/inapp.mjs';
+import { inbound } from './calls/inbound.mjs';
+import { meeting } from './calls/meeting.mjs';
+import { close, faults } from './calls/people.mjs';
+import { assert, finish, step } from './steps.mjs';
+
+const only = process.argv[3];
+const acts = [inApp, inbound, meeting].filter(({ name }) => !only || only === name);
+await Promise.all(acts.map((act) => act()));
+await step('no page failed', () => assert.deepEqual(faults, []));
+await close();
+finish();

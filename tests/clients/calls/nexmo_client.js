@@ -1,0 +1,62 @@
+// What the page of nexmo-client does when it is told to.
+window.person = (() => {
+  let client;
+  let application;
+  let call;
+
+  const legs = () => Object.keys(call.conversation.media.rtcObjects);
+  async function talk(room) {
+    call = { conversation: room };
+    await room.media.enable();
+  }
+
+  return {
+    async enter(address, token) {
+      client = new NexmoClient({
+        nexmo_api_url: address, url: address, ips_url: `${address}/v1/image`, debug: 'silent',
+        rtcstats: { remote_collection: false },
+      });
+      application = await client.createSession(token);
+      client.connection.onAny((type, { cid, from, body }) => notes.add({ type, cid, from, body }));
+      application.on('member:call', (member, each) => {
+        call = each;
+        notes.add({ type: 'call', direction: each.direction, conversation: each.conversation.id });
+      });
+      application.on('call:status:changed', ({ status }) => notes.add({ type: status }));
+    },
+    async serverCall(number) {
+      call = await application.callServer(number);
+    },
+    async inAppCall(name) {
+      call = await application.inAppCall([name]);
+    },
+    /** Make a conversation, invite another to it, and talk in it: its id. */
+    async open(name, other) {
+      const room = await application.newConversation({ name });
+      await room.join();
+      if (other) await room.invite({ user_name: other });
+      await talk(room);
+      return room.id;
+    },
+    async join(id) {
+      const room = await application.getConversation(id);
+      await room.join();
+      await talk(room);
+    },
+    async leave() {
+      await call.conversation.media.disable();
+      await call.conversation.leave();
+    },
+    answer: () => call.answer().then(() => undefined),
+    reject: () => call.reject().then(() => undefined),
+    hangUp: () => call.hangUp().then(() => undefined),
+    mute: (_, is) => call.conversation.media.mute(is).then(() => undefined),
+    earmuff: (_, is) => call.conversation.media.earmuff(is).then(() => undefined),
+    press: (_, digits) => call.conversation.media.sendDTMF(digits).then(() => undefined),
+    say: (_, text) => call.conversation.media.sayText({ text }).then(() => undefined),
+    reconnect: (conversation, leg) => application.reconnectCall(conversation, leg).then((each) => { call = each; }),
+    leg: () => legs()[0],
+    conversation: () => call.conversation.id,
+    end: () => client.deleteSession().then(() => undefined),
+  };
+})();

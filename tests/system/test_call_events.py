@@ -1,0 +1,233 @@
+"""A scripted session on real legs: every event of audio, legs and WebRTC comes from its cause, and
+what it says has really happened to what is heard.
+
+The types that come of it are those that the reference of events marks (model/events/heard.py).
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.system.conftest import Plant
+from tests.system.file_server import serving, wav
+from tests.system.hall import Hall, hall
+from tests.system.softphone import Softphone
+from tests.system.speakers import SENTENCES, needs_speech
+from tests.system.tones import Samples, tone
+
+from tertulia.model.events.heard import HEARD
+from tertulia.model.events.registry import all_types
+from tertulia.speech.readings import words
+
+pytestmark = [pytest.mark.system, needs_speech]
+
+ANNES, BENS, FILES = 700, 1_100, 1_500
+"""Hertz: the voices of Anne and Ben, and of the file that is played."""
+RINGBACK = (440, 480)
+GROUPS = {"audio", "rtc", "leg", "knocking"}
+SENTENCE = SENTENCES[0]
+
+
+def test_each_event_has_a_real_cause(plant: Plant, voices: dict[str, Samples]) -> None:
+    async def session() -> None:
+        async with hall(plant) as here:
+            anne, ben = await here.guest("anne"), await here.guest("ben")
+            await who_hears_whom(here, anne, ben)
+            await what_is_played(here, anne, ben)
+            await a_ringing(here, anne, ben)
+            await pressed_keys(here, anne, ben)
+            await what_is_said(here, anne, ben)
+            await what_is_recorded_and_recognised(here, anne, voices[SENTENCE])
+            await a_call_and_its_transfer(here, anne)
+            await a_knock(here)
+            await farewells(here, anne, ben)
+            await here.diary.read()
+            assert media_of(here, anne) == [
+                (True, False, False), (True, True, False), (True, False, False),
+                (True, False, True), (True, False, False), (False, False, False),
+            ]  # fmt: skip
+            assert caused(here.diary.types()) == HEARD
+            await here.diary.check()
+
+    asyncio.run(session())
+
+
+def caused(types: set[str]) -> set[str]:
+    """Those of them that media could cause."""
+    rows = [row.name for row in all_types() if row.group in GROUPS]
+    return types & {*rows, "member:media"}
+
+
+def media_of(here: Hall, phone: Softphone) -> list[tuple[bool, bool, bool]]:
+    """What was told of a member's media: whether there is audio, muted, earmuffed."""
+    told = [
+        each.body["media"]["audio_settings"]
+        for each in here.diary.told("member:media")
+        if each.event.sender == phone.member
+    ]
+    return [(each["enabled"], each["muted"], each["earmuffed"]) for each in told]
+
+
+async def act(here: Hall, phone: Softphone, action: str) -> None:
+    await here.put(f"/v0.3/legs/{phone.leg}", {"action": action})
+
+
+async def who_hears_whom(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    anne.tone(ANNES)
+    ben.tone(BENS)
+    await anne.hears(BENS)
+    await ben.hears(ANNES)
+    await act(here, anne, "mute")
+    await here.diary.see("audio:mute:on", leg=anne.leg)
+    await ben.hears_silence()
+    await anne.hears(BENS)
+    await act(here, anne, "unmute")
+    await ben.hears(ANNES)
+    member = anne.member
+    earmuff = {"from": member, "to": member, "body": {"rtc_id": anne.leg}}
+    path = f"/conversations/{here.conversation}/events"
+    await anne.must("POST", path, {"type": "audio:earmuff:on", **earmuff})
+    await anne.hears_silence()
+    await ben.hears(ANNES)
+    await anne.must("POST", path, {"type": "audio:earmuff:off", **earmuff})
+    await anne.hears(BENS)
+    anne.tone(0)
+    ben.tone(0)
+
+
+async def what_is_played(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    async with serving({"/tone.wav": wav(tone(FILES, 0.8))}) as address:
+        play = {"stream_url": [f"{address}/tone.wav"], "level": 0, "loop": 1}
+        for_all = await here.post("audio:play", play)
+        await asyncio.gather(anne.hears(FILES), ben.hears(FILES))
+        await here.diary.see("audio:play:done", play_id=for_all["body"]["play_id"])
+        await anne.hears_silence()
+        endless = await here.put(f"/v0.3/legs/{ben.leg}/stream", {**play, "loop": 0})
+        await ben.hears(FILES)
+        await anne.hears_silence()
+        await here.post("audio:play:stop", {"play_id": endless["id"]})
+        await ben.hears_silence()
+
+
+async def a_ringing(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    await here.post("audio:ringing:start", {}, to=anne.member)
+    await anne.hears(*RINGBACK)
+    await ben.hears_silence()
+    await here.post("audio:ringing:stop", {}, to=anne.member)
+    await anne.hears_silence()
+
+
+async def pressed_keys(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    since = await here.diary.read()
+    for digit in "4#":
+        await anne.press(digit)
+        pressed = await here.diary.see("audio:dtmf", since=since, leg=anne.leg, digit=digit)
+        assert pressed.body["method"] == "in"
+        assert 80 <= pressed.body["duration"] <= 120
+    await here.put(f"/v0.3/legs/{ben.leg}/dtmf", {"digits": "71"})
+    await ben.line.gets("71")
+    key = {"digit": "9", "channel": {"type": "app", "id": anne.leg}}
+    await anne.must(
+        "POST", f"/conversations/{here.conversation}/events",
+        {"type": "audio:dtmf", "from": anne.member, "body": key},
+    )  # fmt: skip
+    await ben.line.gets("719")
+
+
+async def what_is_said(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    said = await here.put(f"/v0.3/legs/{anne.leg}/talk", {"text": "Good morning."})
+    await anne.hears_something()
+    await ben.hears_silence()
+    await here.diary.see("audio:say:done", say_id=said["id"])
+    endless = {"text": "Please hold the line.", "level": 0, "loop": 0}
+    say = (await here.post("audio:say", endless))["body"]["say_id"]
+    await asyncio.gather(anne.hears_something(), ben.hears_something())
+    await here.post("audio:say:stop", {"say_id": say})
+    await asyncio.gather(anne.hears_silence(), ben.hears_silence())
+
+
+async def what_is_recorded_and_recognised(here: Hall, anne: Softphone, voice: Samples) -> None:
+    record = {"format": "wav", "transcription": {"language": "en-US"}}
+    recording = (await here.post("audio:record", record))["body"]["recording_id"]
+    asked = await here.caller.call(
+        "POST", f"/v0.3/legs/{anne.leg}/asr", {"end_on_silence_timeout": 1, "save_audio": True}
+    )
+    assert asked.status == 201, asked
+    await anne.say(voice)
+    await here.diary.see("audio:speaking:on", leg=anne.leg)
+    await here.diary.see("audio:speaking:off", leg=anne.leg)
+    asr = (await here.diary.see("audio:asr:done", leg=anne.leg)).body["asr"]
+    assert (words(asr["results"][0]["word"]), asr["error"]) == (words(SENTENCE), None)
+    assert asr["timeout_reason"] == "end_on_silence_timeout"
+    saved = (await here.diary.see("audio:asr:record:done")).body["asr"]
+    assert (saved["asr_id"], saved["error"]) == (asr["asr_id"], None)
+    assert len(await here.download(saved["destination_url"])) == saved["size"]
+    await here.post("audio:record:stop", {"record_id": recording})
+    done = (await here.diary.see("audio:record:done", recording_id=recording)).body
+    assert len(await here.download(done["destination_url"])) == done["size"]
+    text = (await here.diary.see("audio:transcribe:done", recording_id=recording)).body
+    transcript = json.loads(await here.download(text["transcription_url"]))
+    assert words(transcript["channels"][0]["text"]) == words(SENTENCE)
+
+
+async def a_call_and_its_transfer(here: Hall, anne: Softphone) -> None:
+    """Anne calls Cleo, whom the application then takes elsewhere."""
+    cleo = await here.phone("cleo")
+    audio = {"audio_settings": {"enabled": True, "earmuffed": False, "muted": False}}
+    await anne.must(
+        "POST", f"/conversations/{here.conversation}/members",
+        {"state": "invited", "user": {"name": "cleo"}, "channel": {"type": "app"},
+         "media": audio, "from": anne.member},
+    )  # fmt: skip
+    await cleo.event("member:invited")
+    await cleo.pick_up()
+    await here.diary.see("rtc:ringing", leg=cleo.leg)
+    await here.diary.see("rtc:offer", leg=cleo.leg)
+    await here.diary.see("rtc:answered", leg=cleo.leg)
+    anne.tone(ANNES)
+    await cleo.hears(ANNES)
+    elsewhere = await here.another()
+    joining = {"state": "joined", "user": {"name": "cleo"}}
+    await here.caller.post(
+        f"/v0.3/conversations/{elsewhere}/members",
+        {**joining, "channel": {"type": "app", "id": cleo.leg}},
+    )
+    moved = await here.diary.see("rtc:transfer", leg=cleo.leg)
+    assert moved.body["transferred_from"] == here.conversation
+    await cleo.hears_silence()
+    await act(here, cleo, "hangup")
+
+
+async def a_knock(here: Hall) -> None:
+    """Dora calls the application, where nobody answers."""
+    dora = await here.phone("dora")
+    await dora.open()
+    channel = {"type": "app", "id": dora.leg, "to": {"type": "phone", "number": "447700900000"}}
+    knocking = await dora.must("POST", "/knocking", {"channel": channel})
+    await here.diary.see("app:knocking", leg=dora.leg)
+    await dora.ask("DELETE", f"/knocking/{knocking['id']}")
+    await here.diary.see("app:knocking:cancel")
+
+
+async def farewells(here: Hall, anne: Softphone, ben: Softphone) -> None:
+    """Anne keeps her membership and gives up her audio; Ben's leg is hung up."""
+    path = f"/conversations/{here.conversation}/rtc/{anne.leg}"
+    await anne.must("DELETE", f"{path}?from={anne.member}")
+    await here.diary.see("rtc:terminate", leg=anne.leg)
+    await act(here, ben, "hangup")
+    for phone in (anne, ben):
+        hangup = (await here.diary.see("rtc:hangup", leg=phone.leg)).body
+        check_account(hangup)
+        status = (await here.diary.see("rtc:status", leg=phone.leg)).body
+        assert float(status["duration"]) > 1
+        assert status["mos"] == hangup["quality"]["mos_score"]
+
+
+def check_account(hangup: dict[str, Any]) -> None:
+    """A clean line: nearly nothing lost, and a good score."""
+    quality, bandwidth = hangup["quality"], hangup["bandwidth"]
+    assert quality["packet_cnt"] > 100
+    assert quality["packet_loss_perc"] < 2
+    assert quality["mos_score"] > 4
+    assert bandwidth["bytes_in"] > 1_000 and bandwidth["bytes_out"] > 1_000

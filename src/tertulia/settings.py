@@ -147,6 +147,10 @@ class Limits(Struct, frozen=True):
     streams: Annotated[
         int, _whole(1, 100_000, "Event streams and waiting polls open at once; one more is a 429.")
     ] = 100
+    legs: Annotated[int, _whole(1, 100_000, "Legs open at once; one more is a 429.")] = 2000
+    legs_per_user: Annotated[
+        int, _whole(1, 100_000, "Legs of one user open at once; one more is a 429.")
+    ] = 20
 
 
 class Sessions(Struct, frozen=True):

@@ -4,10 +4,13 @@ import { inApp } from './calls/inapp.mjs';
 import { inbound } from './calls/inbound.mjs';
 import { meeting } from './calls/meeting.mjs';
 import { close, faults } from './calls/people.mjs';
+import { serverCallsByClientSdk, serverCallsByNexmoClient } from './calls/server.mjs';
 import { assert, finish, step } from './steps.mjs';
 
 const only = process.argv[3];
-const acts = [inApp, inbound, meeting].filter(({ name }) => !only || only === name);
+const acts = [
+  inApp, inbound, meeting, serverCallsByClientSdk, serverCallsByNexmoClient,
+].filter(({ name }) => !only || only === name);
 await Promise.all(acts.map((act) => act()));
 await step('no page failed', () => assert.deepEqual(faults, []));
 await close();

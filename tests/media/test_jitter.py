@@ -182,7 +182,7 @@ def test_any_timestamps_are_taken(batches: list[list[int]]) -> None:
         count = int(whole.sum())
         jitter.store(
             slots[whole], frames[whole], np.arange(count), np.zeros((count, 172), np.uint8),
-            np.full(count, 12), np.full(count, 160), ahead_ms=10.0,
+            np.full(count, 12), np.full(count, 160), ahead_ms=np.full(count, 10.0),
         )  # fmt: skip
         due = jitter.play(np.arange(3))
         assert (due.gaps >= 0).all()

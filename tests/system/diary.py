@@ -52,6 +52,11 @@ class Diary:
             assert time.monotonic() < deadline, f"no {type_} {wanted}: {self}"
             await asyncio.sleep(_TICK)
 
+    async def see_asr(self, asr_id: str) -> dict[str, Any]:
+        """What a recognition came to."""
+        result: dict[str, Any] = (await self.see("audio:asr:done", id=asr_id)).body["asr"]
+        return result
+
     def told(self, type_: str, *, since: int = 0, **wanted: Any) -> Iterator[Entry]:
         """Those that have been read."""
         for entry in self.entries[since:]:
@@ -86,9 +91,10 @@ def _entry(event: Event) -> Entry:
 
 
 def _items(entry: Entry) -> Any:
-    """Members of the body that can be compared; `leg` is the leg that the event is about."""
+    """Members of the body that can be compared; `leg` is the leg that the event is about, `id` the
+    recognition."""
     body = entry.body
     channel = body.get("channel")
     leg = body.get("leg_id") or body.get("rtc_id") or (channel or {}).get("id")
     plain = {name: each for name, each in body.items() if not isinstance(each, dict | list)}
-    return (plain | {"leg": leg}).items()
+    return (plain | {"leg": leg, "id": (body.get("asr") or {}).get("asr_id")}).items()

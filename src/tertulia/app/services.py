@@ -27,6 +27,7 @@ from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
 from tertulia.services.search import Indexer, Search
 from tertulia.services.signalling import Signalling
+from tertulia.services.switchboard import Switchboard
 from tertulia.services.users import Users
 from tertulia.services.voicehooks import VoiceHooks
 from tertulia.settings import Settings
@@ -96,25 +97,20 @@ class Services:
     def _answer_calls(self, outside: Outside) -> None:
         """What becomes of calls to the application."""
         clock, ids, patience = outside.clock, outside.ids, outside.patience
-        errands, conversations, legs = self.errands, self.conversations, self.legs
-        calls, members, audio = self.calls, self.members, self.audio_control
-        hooks = VoiceHooks(answers=outside.answers, errands=errands, clock=clock, patience=patience)
-        rooms = Rooms(
-            calls=calls, legs=legs, conversations=conversations, members=members, audio=audio,
-            hooks=hooks,
+        board = Switchboard(
+            self.calls, self.legs, self.knocking, self.conversations, self.members,
+            self.audio_control, self.errands, patience,
         )  # fmt: skip
-        scripts = Scripts(
-            audio=audio, calls=calls, legs=legs, rooms=rooms, hooks=hooks, errands=errands
-        )
-        house = House(
-            knocking=self.knocking, calls=calls, legs=legs, conversations=conversations,
-            members=members, users=self.users, audio=audio, errands=errands, clock=clock, ids=ids,
-            patience=patience,
+        hooks = VoiceHooks(
+            answers=outside.answers, library=self.audio.library, errands=self.errands,
+            clock=clock, patience=patience,
         )  # fmt: skip
+        rooms = Rooms(board, hooks)
+        scripts = Scripts(board, rooms, hooks)
+        house = House(board, users=self.users, clock=clock, ids=ids)
         answering = Answering(
-            knocking=self.knocking, calls=calls, conversations=conversations,
-            directory=outside.store, ids=ids, patience=patience, library=self.audio.library,
-            hooks=hooks, rooms=rooms, scripts=scripts, house=house if outside.house else None,
+            board, directory=outside.store, ids=ids, hooks=hooks, rooms=rooms, scripts=scripts,
+            house=house if outside.house else None,
         )  # fmt: skip
         for each in (hooks, rooms, scripts, house):
             self.conductor.add(each.reactions)

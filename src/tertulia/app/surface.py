@@ -64,7 +64,7 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield EventResource(services.events, settings.wire.v1_events)
     yield UserResource(services.users, services.members, sessions)
     yield SessionResource(sessions, services.users, outside.clock, settings.account.api_key)
-    yield LegResources(services.leg_control, services.conversations)
+    yield LegResources(services.leg_control, services.audio_control, services.conversations)
     yield RtcResources(services.signalling, services.members)
     yield AudioResource(services.audio_control)
     yield KnockingResource(services.knocking, services.users)

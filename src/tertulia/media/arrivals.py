@@ -45,7 +45,7 @@ class Seldom(Protocol):
 
     def on_stun(self, data: bytes, key: int, now: float) -> None: ...
     def on_dtls(self, slot: int, data: bytes, key: int) -> None: ...
-    def on_rtcp(self, slot: int, data: bytes, now: float) -> None: ...
+    def on_rtcp(self, slot: int, data: bytes, came: float) -> None: ...
     def on_other(self, slot: int, packet: RtpPacket, now: float) -> None:
         """Audio of another payload type than the leg's codec."""
 
@@ -198,7 +198,8 @@ class Arrivals:
             elif slot >= 0 and 20 <= first < 64:
                 seldom.on_dtls(slot, port.packets[row, :size].tobytes(), key)
             elif media[row]:
-                seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), now)
+                came = float(self._came[row])
+                seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), came)
             else:
                 self.counts.strangers += 1
 

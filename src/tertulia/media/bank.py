@@ -89,6 +89,7 @@ class Bank:
         self.used[slot] = self.muted[slot] = self.earmuffed[slot] = False
         self.talking[slot] = self.echoes[slot] = False
         self.room[slot] = UNKNOWN
+        self.jitter.late[slot] = 0
         self.traffic.reset(slot)
         heapq.heappush(self._free, slot)
 

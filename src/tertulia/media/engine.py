@@ -226,7 +226,8 @@ class Engine:
         bank, voices = self.bank, self.voices
         active = bank.active
         in_room = (bank.room != UNKNOWN) & ~bank.muted
-        wanted = in_room.copy()
+        # Keys count also of those whom nobody hears; most tell them without audio.
+        wanted = in_room | self._keys.in_band
         tapped = [leg for key in self._listeners.targets if (leg := self.legs.named.get(key))]
         wanted[[leg.slot for leg in tapped]] = True
         due = bank.jitter.play(active)
@@ -251,7 +252,7 @@ class Engine:
         ):
             if len(slots):
                 frames = room.take(slots, axis=0)
-                self._activity.hear(frames, slots)
+                self._activity.hear(frames, slots, self.bank.muted[slots])
                 self._keys.listen(frames, slots)
         at = self._outside.at()
         for slot, on in self._activity.tick():

@@ -31,7 +31,10 @@ PATIENCE = 10
 _HASTE = 80.0
 """Milliseconds too early from which a frame is left out even while somebody speaks."""
 _RISE = 0.05
-"""Milliseconds by which the earliest and latest are forgotten, a packet: 2.5 a second."""
+"""Milliseconds by which the earliest and latest are forgotten, a packet: 2.5 a second, at least."""
+_MEMORY = 256
+"""Packets in which most of what is further off is forgotten, so that both keep up with a clock
+that goes wrong by a percent."""
 _FIRST = 1 << 40
 """Frame that a stream begins with: it may jump back from there."""
 
@@ -59,6 +62,7 @@ class Jitter:
         self.missed: Numbers = np.zeros(capacity, np.int64)
         """Frames without audio, up to now."""
         self.late: Numbers = np.zeros(capacity, np.int64)
+        """Packets that came too late to be played."""
         self.earliest = np.zeros(capacity)
         self.latest = np.zeros(capacity)
         """Milliseconds between coming and playing: the largest, and the smallest, of late."""
@@ -145,23 +149,31 @@ class Jitter:
         self._index[cells], self.sizes[cells] = frames, sizes
         self._sequences[cells], self.kinds[cells] = sequences, kind
         if len(cells):
-            self._copy(cells, packets, starts, int(sizes.max()))
+            self._copy(cells, packets, starts, sizes)
         return kept
 
-    def _copy(self, cells: Numbers, packets: Octets, starts: Numbers, width: int) -> None:
+    def _copy(self, cells: Numbers, packets: Octets, starts: Numbers, sizes: Numbers) -> None:
         first = int(starts[0])
         if (starts == first).all():
+            width = int(sizes.max())
             self.frames[cells, :width] = packets[:, first : first + width]
             return
         for start in np.unique(starts).tolist():
             alike = starts == start
+            # Of these alone: with the longest of the others a row may be too short.
+            width = int(sizes[alike].max())
             self.frames[cells[alike], :width] = packets[alike, start : start + width]
 
     def _note(self, slots: Numbers, ahead: Numbers, ahead_ms: Times, again: Flags) -> None:
         early = ahead * float(FRAME_MS) + ahead_ms
-        early[again] = self.latest[slots[again]]
-        self.latest[slots] = np.minimum(early, self.latest[slots] + _RISE)
-        self.earliest[slots] = np.maximum(early, self.earliest[slots] - _RISE)
+        if again.any():
+            slots, early = slots[~again], early[~again]
+        latest, earliest = self.latest[slots], self.earliest[slots]
+        self.latest[slots] = latest + np.maximum(_RISE, (early - latest) / _MEMORY)
+        self.earliest[slots] = earliest - np.maximum(_RISE, (earliest - early) / _MEMORY)
+        # Several packets of a leg may have come at once.
+        np.minimum.at(self.latest, slots, early)
+        np.maximum.at(self.earliest, slots, early)
 
     def _leap(self, slots: Numbers, frames: Numbers, ahead: Numbers) -> Numbers:
         """Frames beyond the buffer: the sender went on without us, and so do we."""
@@ -178,14 +190,15 @@ class Jitter:
         if self._forgives:
             return ahead
         touched = slots[late]
-        self.late += np.bincount(touched, minlength=len(self.late))
         steps = np.zeros(len(self._cursor), np.int64)
         np.maximum.at(steps, touched, np.minimum(-ahead[late], 2))
         steps[(self.earliest + steps * FRAME_MS) > LONGEST_DELAY] = 0
         self._cursor -= steps
         self.earliest += steps * FRAME_MS
         self.latest += steps * FRAME_MS
-        return frames - self._cursor[slots]
+        ahead = frames - self._cursor[slots]
+        np.add.at(self.late, slots[(ahead < 0) & ~again], 1)
+        return ahead
 
     def play(self, slots: Numbers) -> Due:
         """The next frame of each leg that has started."""

@@ -45,7 +45,7 @@ class Keys:
 
     def begin(self, leg: Leg) -> None:
         """Its audio begins anew."""
-        self.in_band[leg.slot] = not leg.dtmf
+        self.in_band[leg.slot] = not leg.dtmf and not self._bank.echoes[leg.slot]
 
     # ── received ──
 

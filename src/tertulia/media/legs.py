@@ -12,10 +12,9 @@ from tertulia.media.port import Port
 from tertulia.media.recutting import Recutter
 from tertulia.media.webrtc import WebRtcLeg
 from tertulia.model import commands
+from tertulia.model.commands import FULL
 from tertulia.protocols.rtp import RtpPacket
 from tertulia.protocols.sdp import SdpRefused
-
-FULL = "the media worker is full"
 
 
 class Events(Protocol):
@@ -165,7 +164,7 @@ class Legs:
     def on_dtls(self, slot: int, data: bytes, key: int) -> None:
         self.paths.on_dtls(slot, data, key)
 
-    def on_rtcp(self, slot: int, data: bytes, now: float) -> None:
+    def on_rtcp(self, slot: int, data: bytes, came: float) -> None:
         leg, session = self.by_slot[slot], self._bank.srtp[slot]
         plain = data if self._bank.plain[slot] else None
         if session is not None:
@@ -173,7 +172,8 @@ class Legs:
         if plain is None:
             self.arrivals.counts.refused += 1
             return
-        lost = reporting.hear(leg, self._bank, plain, now, self._outside.wall())
+        wall = self._outside.wall() - (self._outside.clock() - came)
+        lost = reporting.hear(leg, self._bank, plain, came, wall)
         if lost is not None:
             self._events.on_loss(leg, lost)
 

@@ -76,6 +76,10 @@ class Recutter:
         ticks = (cut.next + np.arange(whole) * step) % (1 << 32)
         ahead = np.full(whole, ahead_ms)
         frames = jitter.place(slots, ticks, ahead)
+        if (frames < 0).any():
+            # The stream has jumped to where no frame of it begins.
+            jitter.reset(slot)
+            frames = jitter.place(slots, ticks, ahead)
         jitter.store(
             slots, frames, cut.sequence + np.arange(whole), rows, np.zeros(whole, np.int64),
             np.full(whole, frame * 2), ahead_ms=ahead, kind=PCM,

@@ -48,8 +48,8 @@ class Rooms:
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
         self._rooms: dict[str, Room] = {}
-        self._numbers: list[Room | None] = []
-        self._free: list[int] = []
+        self._numbers: dict[int, Room] = {}
+        self._made = 0
         self._hearing: dict[int, Hearing] = {}
         self._names: dict[int, str] = {}
         self._layouts: tuple[Layout, Layout] | None = None
@@ -94,9 +94,7 @@ class Rooms:
         self._bank.room[slot] = UNKNOWN
         if room.members:
             return None
-        del self._rooms[room.name]
-        self._numbers[room.number] = None
-        self._free.append(room.number)
+        del self._rooms[room.name], self._numbers[room.number]
         return room.name
 
     def hear(self, slot: int, hearing: Hearing) -> None:
@@ -106,11 +104,11 @@ class Rooms:
 
     def of(self, slot: int) -> Room | None:
         number = int(self._bank.room[slot])
-        return None if number == UNKNOWN else self._numbers[number]
+        return self._numbers.get(number)
 
     @property
     def numbers(self) -> set[int]:
-        return {room.number for room in self._rooms.values()}
+        return set(self._numbers)
 
     def named(self, name: str) -> Room | None:
         return self._rooms.get(name)
@@ -122,12 +120,9 @@ class Rooms:
         return self._layouts
 
     def _make(self, name: str) -> Room:
-        if self._free:
-            room = Room(name, self._free.pop())
-            self._numbers[room.number] = room
-        else:
-            room = Room(name, len(self._numbers))
-            self._numbers.append(room)
+        """With a number that no room before it had: what it sounded like is still known by it."""
+        room = self._numbers[self._made] = Room(name, self._made)
+        self._made += 1
         return room
 
     def _lay_out(self) -> tuple[Layout, Layout]:

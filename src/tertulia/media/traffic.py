@@ -39,6 +39,7 @@ class Traffic:
     def reset(self, slot: int) -> None:
         for values in vars(self).values():
             values[slot] = 0
+        self.first[slot] = -1
         self.restart(slot)
 
     def restart(self, slot: int) -> None:
@@ -59,15 +60,15 @@ class Traffic:
     ) -> None:
         """Packets came at these seconds; `media_ms` are their timestamps in milliseconds."""
         capacity = len(self.packets_in)
-        came = np.bincount(slots, minlength=capacity)
-        self.packets_in += came
+        each = np.bincount(slots, minlength=capacity)
+        self.packets_in += each
         self.octets_in += np.bincount(slots, sizes, minlength=capacity).astype(np.int64)
         self.heard[slots] = came
         new = self.first[slots] < 0
         if new.any():
             chosen = slots[new][::-1]
             self.first[chosen] = self.highest[chosen] = sequences[new][::-1]
-        self.stream += came
+        self.stream += each
         passed = (sequences - self.highest[slots]).astype(np.uint16).view(np.int16).astype(np.int64)
         if (np.abs(passed) > _DROPOUT).any():
             self._begin(slots[np.abs(passed) > _DROPOUT], sequences[np.abs(passed) > _DROPOUT])

@@ -23,7 +23,7 @@ from tertulia.model.events.rtc import (
 from tertulia.model.ids import ConversationId, MemberId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg, status_body
-from tertulia.model.state import AudioSettings, Media, Member
+from tertulia.model.state import AudioSettings, Conversation, Media, Member, MemberState
 
 NOTHING = Account(0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 1.0)
 """Of a leg that never carried anything, or whose worker died with what it knew."""
@@ -100,6 +100,22 @@ def ended(leg: Leg, account: Account, end: End) -> tuple[Fact, ...]:
     )
 
 
+def told_to_invited(told: tuple[Fact, ...], conversation: Conversation) -> tuple[Fact, ...]:
+    """The same facts, of which who was only invited hears that the call is over.
+
+    COMPAT: the client SDK stops to ring when it was told both `rtc:hangup` and `member:left`
+    (wire-clients 5.4); events reach the invited when they say what became of it.
+    """
+    return tuple(_to_invited(fact, conversation) for fact in told)
+
+
+def _to_invited(fact: Fact, conversation: Conversation) -> Fact:
+    member = conversation.members.get(fact.sender) if fact.sender else None
+    if fact.type != "rtc:hangup" or member is None or member.state is not MemberState.INVITED:
+        return fact
+    return replace(fact, became=member)
+
+
 def transferred(leg: Leg, user_id: str, was: MemberId, origin: ConversationId) -> Fact:
     body = RtcTransfer(
         was_member=was, user_id=user_id, transferred_from=origin, channel=leg.channel
@@ -109,7 +125,8 @@ def transferred(leg: Leg, user_id: str, was: MemberId, origin: ConversationId) -
 
 def media_fact(member: Member, leg: Leg, *, on: bool = True) -> Fact:
     """`member:media`: audio is there, or is so now; `on=False`: it is gone, and the leg with it."""
-    settings = AudioSettings(enabled=on, earmuffed=leg.earmuffed, muted=leg.muted)
+    is_muted, is_earmuffed = on and leg.muted, on and leg.earmuffed  # with the leg these go too
+    settings = AudioSettings(enabled=on, earmuffed=is_earmuffed, muted=is_muted)
     media = Media(audio_settings=settings, audio=on)
     channel = replace(member.channel, id=leg.id)
     body = MemberMedia(audio=on, media=media, channel=channel)

@@ -10,6 +10,9 @@ from tertulia.model.instant import Instant
 
 VERSION = 1
 
+FULL = "the media worker is full"
+"""Of Refused: there is no room for another leg, whatever it is like."""
+
 
 class Command(Struct, frozen=True, array_like=True, tag=True):
     """To a worker. Commands about the same leg are obeyed in their order."""

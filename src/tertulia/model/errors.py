@@ -119,6 +119,14 @@ class LegNotFound(NotFound):
     code = "leg:error:not-found"
 
 
+class TooManyLegs(Rejected):
+    """There are as many open legs as there may be."""
+
+    status = 429
+    code = "leg:error:max-open-legs"
+    title = "Too many legs."
+
+
 class KnockingNotFound(NotFound):
     """The knocking does not exist, or you do not have access."""
 

@@ -17,7 +17,7 @@ from tertulia.model.events.leg import (
 from tertulia.model.events.values import Direction
 from tertulia.model.ids import ApplicationId, ConversationId, LegId, MemberId, UserId
 from tertulia.model.instant import Instant, iso
-from tertulia.model.state import Channel, Endpoint
+from tertulia.model.state import Channel, Endpoint, Member
 
 OVER = frozenset(LegStatus) - {LegStatus.STARTED, LegStatus.RINGING, LegStatus.ANSWERED,
                                LegStatus.MACHINE}  # fmt: skip
@@ -87,6 +87,25 @@ def advanced(leg: Leg, status: LegStatus, now: Instant, *, end: LegEnd | None = 
 def moved(leg: Leg, conversation_id: ConversationId, member_id: MemberId, now: Instant) -> Leg:
     """The leg as a member of another conversation."""
     return _stepped(replace(leg, conversation_id=conversation_id, member_id=member_id), now)
+
+
+def as_set(leg: Leg, other: Leg) -> Leg:
+    """The leg with the audio settings of another state of it."""
+    return replace(
+        leg, muted=other.muted, earmuffed=other.earmuffed, can_hear=other.can_hear,
+        can_speak=other.can_speak,
+    )  # fmt: skip
+
+
+def as_entered(leg: Leg, member: Member) -> Leg:
+    """The leg with the audio settings that its member comes with. What was muted before stays so,
+    and so do the lists unless the member has its own."""
+    settings, channel = member.media.audio_settings, member.channel
+    return replace(
+        leg, muted=leg.muted or settings.muted, earmuffed=leg.earmuffed or settings.earmuffed,
+        can_hear=leg.can_hear if channel.can_hear is None else channel.can_hear,
+        can_speak=leg.can_speak if channel.can_speak is None else channel.can_speak,
+    )  # fmt: skip
 
 
 def status_body(leg: Leg) -> LegStatusUpdate:

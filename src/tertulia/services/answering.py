@@ -6,40 +6,33 @@ COMPAT: a client gives its call up when it is not a member of a conversation wit
 
 import asyncio
 
-import msgspec
-
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.script import Meeting, Script, ScriptRefused, parse
 from tertulia.model.state import Application, Webhook
 from tertulia.ports import Directory, Ids
-from tertulia.services.calls import Calls, Patience
-from tertulia.services.conversations import Conversations
 from tertulia.services.house import House
-from tertulia.services.knocking import Knock, Knocking
-from tertulia.services.recordings import Library
+from tertulia.services.knocking import Knock
 from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
-from tertulia.services.voicehooks import Line, Question, Unanswered, VoiceHooks, address
+from tertulia.services.switchboard import Switchboard
+from tertulia.services.voicehooks import Line, Unanswered, VoiceHooks
 
 Webhooks = dict[str, Webhook]
 
 
 class Answering:
     def __init__(
-        self, *, knocking: Knocking, calls: Calls, conversations: Conversations,
-        directory: Directory, ids: Ids, patience: Patience, library: Library,
-        hooks: VoiceHooks, rooms: Rooms, scripts: Scripts, house: House | None,
+        self, board: Switchboard, *, directory: Directory, ids: Ids, hooks: VoiceHooks,
+        rooms: Rooms, scripts: Scripts, house: House | None,
     ) -> None:  # fmt: skip
         """`house`: who answers where no application does."""
-        self._knocking = knocking
-        self._calls = calls
-        self._conversations = conversations
+        self._knocking = board.knocking
+        self._conversations = board.conversations
+        self._answer_seconds = board.patience.answer
         self._directory = directory
         self._ids = ids
-        self._patience = patience
-        self._library = library
         self._hooks = hooks
         self._rooms = rooms
         self._scripts = scripts
@@ -53,14 +46,14 @@ class Answering:
         if "answer_url" in webhooks:
             await self._asked(line, webhooks)
         elif self._house is not None:
-            await self._house.take(knock)
+            await self._house.take(line)
         else:
             await self._knocking.refuse(knock)
 
     async def _asked(self, line: Line, webhooks: Webhooks) -> None:
         asking = asyncio.create_task(self._script(line, webhooks))
         try:
-            await asyncio.wait([asking], timeout=self._patience.answer)
+            await asyncio.wait([asking], timeout=self._answer_seconds)
             if not asking.done():
                 await self._let_in(line)
             script = await asking
@@ -77,11 +70,8 @@ class Answering:
         for name in ("answer_url", "fallback_answer_url"):
             if name not in webhooks:
                 continue
-            question = Question(
-                line.knock.application_id, webhooks[name], self._members(line), method="GET"
-            )
             try:
-                return parse(await self._hooks.ask(question))
+                return parse(await self._hooks.ask(line, webhooks[name]))
             except (Unanswered, ScriptRefused) as error:
                 self._hooks.complain(line, f"{name}: {error}")
         return None
@@ -104,17 +94,7 @@ class Answering:
         if self._knocking.is_waiting(line.knock):
             await self._knocking.refuse(line.knock, Ending.NO_SCRIPT)
         else:
-            await self._calls.end(line.knock.live, Ending.NO_SCRIPT)
-
-    def _members(self, line: Line) -> dict[str, str]:
-        """COMPAT: who calls is `from_user` for a call of an app (wire-api 5.4)."""
-        knock = line.knock
-        return {
-            "to": address(knock.to), "from": knock.user.name, "from_user": knock.user.name,
-            "uuid": line.leg.id, "conversation_uuid": line.own, "endpoint_type": "app",
-            "custom_data": msgspec.json.encode(knock.custom_data).decode(),
-            "region_url": self._library.address,
-        }  # fmt: skip
+            await self._scripts.abandon(line)
 
 
 def _webhooks(application: Application | None) -> Webhooks:

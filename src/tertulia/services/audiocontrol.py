@@ -20,6 +20,7 @@ from tertulia.model.events.audio import (
 )
 from tertulia.model.events.registry import Body, encode_body, find, mint
 from tertulia.model.ids import ConversationId, LegId
+from tertulia.model.leg import Leg
 from tertulia.ports import Ids
 from tertulia.services.audio import Audio
 from tertulia.services.conversations import Conversations
@@ -40,7 +41,7 @@ class Place(Struct, frozen=True):
 
 
 class MediaState(Struct, frozen=True):
-    """What is going on in a conversation. COMPAT: all are there (wire-clients 5.5)."""
+    """What is going on in a conversation or a leg. COMPAT: all are there (wire-clients 5.5)."""
 
     mute: bool = False
     earmuff: bool = False
@@ -140,6 +141,17 @@ class AudioControl:
             recording=recordings.is_taking(conversation_id),
             transcribing=recordings.is_transcribing(conversation_id),
         )
+
+    def leg_state(self, leg: Leg) -> MediaState:
+        """The same of one leg; what is played to all of its conversation is not the leg's."""
+        where = leg.conversation_id
+        sounds = self._audio.sounds.sounding(where, leg.id) if where else []
+        return MediaState(
+            mute=leg.muted, earmuff=leg.earmuffed,
+            play_stream=any(not each.is_speech for each in sounds),
+            tts=any(each.is_speech for each in sounds),
+            recording=bool(where and self._audio.recordings.taking(where, leg.id)),
+        )  # fmt: skip
 
     async def _ask(self, place: Place, name: str, body: Body, actor: Actor) -> str:
         event_type = find(name)

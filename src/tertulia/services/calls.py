@@ -5,6 +5,7 @@ channel puts the leg there, one that leaves takes it away. What the media worker
 rest happen.
 """
 
+import asyncio
 from functools import partial
 
 from msgspec import Struct
@@ -18,17 +19,29 @@ from tertulia.model.calling import (
     ended,
     media_fact,
     status_fact,
+    told_to_invited,
     transferred,
 )
-from tertulia.model.commands import Answer, Answered, Closed, Down, Hearing, Join, Up
+from tertulia.model.commands import (
+    Account,
+    Answer,
+    Answered,
+    Closed,
+    Command,
+    Down,
+    Hearing,
+    Join,
+    Report,
+    Up,
+)
 from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound
+from tertulia.model.errors import ConversationNotFound, Unavailable
 from tertulia.model.event import Fact
 from tertulia.model.events.leg import LegStatus, LegType
 from tertulia.model.events.values import Direction
 from tertulia.model.ids import ConversationId, LegId, MemberId
 from tertulia.model.instant import Instant
-from tertulia.model.leg import Leg, advanced, moved
+from tertulia.model.leg import Leg, advanced, as_entered, moved
 from tertulia.model.membership import leave
 from tertulia.model.state import Conversation, Endpoint, Member, MemberState, Reason, User
 from tertulia.ports import Clock, Directory, Ids
@@ -37,6 +50,7 @@ from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
 
 TRANSFERRED = Reason(code="transferred", text="The leg was transferred.")
+OVER = Reason(code="remote_hangup", text="The leg has ended.")
 
 
 class Patience(Struct, frozen=True):
@@ -48,6 +62,8 @@ class Patience(Struct, frozen=True):
     unused: float = 60.0
     """For a leg to join a conversation."""
     ringing: float = 60.0
+    connecting: float = 30.0
+    """For the media path of a leg that has been answered."""
     lost: float = 20.0
     """For a client to make a new media path: it tries five times, three seconds apart."""
     closed: float = 3.0
@@ -80,10 +96,25 @@ class Calls:
         `name` is the user's. Raises ValidationFailed, MediaUnavailable.
         """
         leg = self.started(actor, Endpoint(type="app", user=name), is_call=True)
-        answer = await self.answer(leg, sdp)
-        live = await self._legs.begin(leg)
+        live, answer = await self.offered(leg, sdp)
         self._errands.after(self._patience.unused, partial(self._give_up, live))
         return leg, answer
+
+    async def offered(self, leg: Leg, sdp: str) -> tuple[LiveLeg, str]:
+        """Open a leg that a client offers, with the answer to it."""
+        live, report = await self.begin(leg, Answer(leg.id, sdp), "body.offer.sdp")
+        assert isinstance(report, Answered)
+        return live, report.sdp
+
+    async def begin(self, leg: Leg, command: Command, where: str) -> tuple[LiveLeg, Report]:
+        """As Legs.open. A leg that nobody waits for any more ends."""
+        try:
+            return await self._legs.open(leg, command, where)
+        except asyncio.CancelledError:
+            live = self._legs.live(leg.id)
+            if live is not None:
+                self._errands.run(self.end(live, Ending.UNUSED))
+            raise
 
     def started(self, actor: Actor, caller: Endpoint, *, is_call: bool) -> Leg:
         """A leg that its client has begun."""
@@ -96,7 +127,7 @@ class Calls:
         return advanced(leg, LegStatus.STARTED, now)
 
     async def answer(self, leg: Leg, sdp: str) -> str:
-        """Have the worker take an offer, for a new leg or a new path of one that is there."""
+        """Have the worker take an offer, for a new path of a leg that is there."""
         report = await self._legs.ask(leg.application_id, Answer(leg.id, sdp), "body.offer.sdp")
         assert isinstance(report, Answered)
         return report.sdp
@@ -105,55 +136,106 @@ class Calls:
 
     async def entered(self, member: Member) -> None:
         """A member has joined by a leg: bring the leg there."""
-        live = self._legs.live(member.channel.id)
+        live = self._legs.named(member)
         if live is None or live.is_ending:
+            await self._turn_away(member)
             return
         origin = live.leg
-        if origin.member_id == member.id and origin.answered_at is not None:
-            return
-        if origin.conversation_id is not None and origin.member_id is not None:
-            if origin.conversation_id != member.conversation_id:
+        is_elsewhere = origin.conversation_id not in (None, member.conversation_id)
+        try:
+            if not is_elsewhere and not _is_there(origin, member):
+                await self.attach(live, member)
+            elif is_elsewhere and origin.answered_at is not None:
                 await self._transfer(live, member)
-                return
-        await self.attach(live, member)
+        except ConversationNotFound:  # deleted meanwhile
+            await self.end(live, Ending.REMOVED)
+        except Unavailable:
+            self._errands.insist(partial(self.entered, member))
 
-    async def attach(self, live: LiveLeg, member: Member) -> Leg:
-        """Put a leg into the conversation of its member; from now on it is answered."""
-        self._join(live, member)
+    async def _turn_away(self, member: Member) -> None:
+        """Whoever came by a call leaves when it has ended meanwhile."""
+        leg = await self._directory.leg(LegId(member.channel.id)) if member.channel.id else None
+        if leg is None or leg.user_id != member.user_id or leg.member_id == member.id:
+            return
+        if leg.is_call:
+            await self._leave(member.conversation_id, member.id, leg, OVER)
+
+    async def attach(self, live: LiveLeg, member: Member, *first: Fact) -> Leg:
+        """Put a leg into the conversation of its member; from now on it is answered.
+
+        `first` is told before. Raises ConversationNotFound, Unavailable.
+        """
+        live.leg = as_entered(live.leg, member)
+        if not live.is_up and live.waiting is None:
+            self._wait(live, self._patience.connecting, Ending.FAILED)
 
         def change(leg: Leg, now: Instant) -> Leg:
             placed = replace(leg, conversation_id=member.conversation_id, member_id=member.id)
-            return advanced(placed, LegStatus.ANSWERED, now)
+            return placed if _is_there(leg, member) else advanced(placed, LegStatus.ANSWERED, now)
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
-            return (*answered(leg), *self._media(live, conversation, leg))
+            told = () if _is_there(live.leg, member) else answered(leg)
+            return (*first, *told, *self._media(live, conversation, leg))
 
-        return await self._legs.change(live, change, telling)
+        leg = await self._legs.change(live, change, telling)
+        self._join(leg)
+        return leg
 
     async def departed(self, member: Member) -> None:
         """A member has left by another way than `farewell`: what it had as a leg ends too."""
-        live = self._legs.live(member.channel.id)
-        if live is not None and live.leg.member_id == member.id and not live.is_ending:
+        live = self._legs.named(member)
+        if live is not None and live.leg.member_id in (None, member.id):
             await self.end(live, Ending.REMOVED)
 
     async def closed(self, conversation_id: ConversationId) -> None:
         """A conversation was deleted: its legs end."""
-        for live in self._legs.within(conversation_id):
-            await self.end(live, Ending.REMOVED)
+        there = self._legs.within(conversation_id)
+        await asyncio.gather(*(self.end(live, Ending.REMOVED) for live in there))
 
     # ── how legs end ──
 
     async def farewell(self, member: Member, actor: Actor) -> tuple[Fact, ...]:
         """End the leg of a member that is about to leave; what is to be told before it leaves."""
-        live = self._legs.live(member.channel.id)
+        live = self._legs.named(member)
         if live is None or live.is_ending or live.leg.member_id not in (None, member.id):
             return ()
-        return await self._over(live, _why(member, live.leg, actor))
+        ending = _why(member, live.leg, actor)
+        try:
+            return await self._over(live, ending)
+        except asyncio.CancelledError:
+            self._errands.insist(partial(self._finish, live, ending))
+            raise
+
+    def tell_late(
+        self, conversation_id: ConversationId, actor: Actor, told: tuple[Fact, ...]
+    ) -> None:
+        """Tell what `farewell` gave to a caller that could not."""
+        system = Actor(actor.application_id)
+
+        def decide(conversation: Conversation, _: Instant) -> Decision:
+            return Decision(told_to_invited(told, conversation))
+
+        async def tell() -> None:
+            try:
+                await self._conversations.commit(conversation_id, system, decide)
+            except ConversationNotFound:
+                await self._conversations.happen(actor.application_id, told[0])
+
+        if told:
+            self._errands.insist(tell)
 
     async def end(self, live: LiveLeg, ending: Ending) -> None:
-        """End a leg and say so; its member leaves, if it came with the leg."""
+        """End a leg and say so; its member leaves, if it came with the leg. Begun, it is carried
+        through."""
         if live.is_ending:
             return
+        try:
+            await self._finish(live, ending)
+        except (Unavailable, asyncio.CancelledError):
+            self._errands.insist(partial(self._finish, live, ending))
+            raise
+
+    async def _finish(self, live: LiveLeg, ending: Ending) -> None:
         account = await self._legs.close(live)
         end, user = ending.value, await self._user(live.leg)
 
@@ -161,7 +243,7 @@ class Calls:
             return advanced(leg, end.status, now, end=end.end)
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
-            told = ended(leg, account, end)
+            told = told_to_invited(ended(leg, account, end), conversation)
             return (*told, *_left(conversation, leg, end, now, user)) if user else told
 
         await self._legs.change(live, change, telling)
@@ -186,35 +268,40 @@ class Calls:
 
     async def up(self, report: Up) -> None:
         live = self._legs.live(report.leg)
-        if live is None or live.is_up:
+        if live is None:
             return
-        live.is_up = True
+        live.wait(None)
+        if live.is_up:
+            return
+        live.is_up = live.was_up = True
         self._errands.after(self._patience.moment, partial(self._tell_media, live))
 
     async def down(self, report: Down) -> None:
         live = self._legs.live(report.leg)
         if live is None or live.is_ending:
             return
-        was_up, live.is_up = live.is_up, False
+        live.is_up = False
         patience = self._patience.lost if report.reason == "timeout" else self._patience.closed
-        ending = Ending.LOST if was_up else Ending.FAILED
+        ending = Ending.LOST if live.was_up else Ending.FAILED
         if report.reason == "closed":
             ending = Ending.HUNG_UP
-        self._errands.after(patience, partial(self._end_if_down, live, ending))
+        self._wait(live, patience, ending)
+
+    def renewed(self, live: LiveLeg) -> None:
+        """A leg that was down has a new path agreed upon, which takes its time too."""
+        if live.waiting is not None:
+            self._wait(live, self._patience.lost, Ending.LOST)
 
     async def gone(self, report: Closed) -> None:
         """A leg was closed: as it was told to be, or because its worker died."""
         live = self._legs.live(report.leg)
-        if live is None:
-            return
-        if not live.closed.done():
-            live.closed.set_result(report.account)
-        if not live.is_ending:
+        if live is not None:
+            live.hang_up(report.account)
             await self.end(live, Ending.BROKEN)
 
-    async def _end_if_down(self, live: LiveLeg, ending: Ending) -> None:
-        if not live.is_up:
-            await self.end(live, ending)
+    def _wait(self, live: LiveLeg, seconds: float, ending: Ending) -> None:
+        """For the media path to open; then the leg ends."""
+        live.wait(self._errands.after(seconds, partial(self.end, live, ending)))
 
     async def _give_up(self, live: LiveLeg) -> None:
         if live.leg.conversation_id is None:
@@ -222,6 +309,8 @@ class Calls:
 
     async def _tell_media(self, live: LiveLeg) -> None:
         if live.leg.member_id is None or live.leg.conversation_id is None or live.is_ending:
+            return
+        if live.leg.answered_at is None:  # it rings still; told when it is answered
             return
         system = Actor(live.leg.application_id)
 
@@ -262,8 +351,11 @@ class Calls:
         hearing = Hearing(leg.id, leg.muted, leg.earmuffed, leg.can_hear, leg.can_speak)
         self._legs.tell(leg.application_id, hearing)
 
-    def _join(self, live: LiveLeg, member: Member) -> None:
-        self._legs.tell(live.leg.application_id, Join(live.leg.id, member.conversation_id))
+    def _join(self, leg: Leg) -> None:
+        """Set first: nobody is to hear a word of who is muted."""
+        if not leg.is_over and leg.conversation_id is not None:
+            self._hearing(leg)
+            self._legs.tell(leg.application_id, Join(leg.id, leg.conversation_id))
 
     # ── transfer ──
 
@@ -271,26 +363,30 @@ class Calls:
         """The leg of a member that joined elsewhere leaves where it was."""
         was = live.leg
         assert was.conversation_id is not None and was.member_id is not None
-        self._join(live, member)
+        live.leg = as_entered(was, member)
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
             told = transferred(leg, member.user_id, was_member, origin)
             return (status_fact(leg), told, *self._media(live, conversation, leg))
 
         origin, was_member = was.conversation_id, was.member_id
-        await self._legs.change(
-            live, lambda leg, now: moved(leg, member.conversation_id, member.id, now), telling
+        self._join(
+            await self._legs.change(
+                live, lambda leg, now: moved(leg, member.conversation_id, member.id, now), telling
+            )
         )
-        await self._leave(origin, was_member, was)
+        self._errands.insist(partial(self._leave, origin, was_member, was, TRANSFERRED))
 
-    async def _leave(self, origin: ConversationId, was: MemberId, leg: Leg) -> None:
+    async def _leave(
+        self, origin: ConversationId, was: MemberId, leg: Leg, reason: Reason
+    ) -> None:
         user = await self._user(leg)
 
         def decide(conversation: Conversation, now: Instant) -> Decision:
             member = conversation.members.get(was)
             if member is None or not member.is_present or user is None:
                 return Decision()
-            return Decision((leave(conversation, member, now, user=user, reason=TRANSFERRED),))
+            return Decision((leave(conversation, member, now, user=user, reason=reason),))
 
         try:
             await self._conversations.commit(origin, Actor(leg.application_id), decide)
@@ -301,12 +397,17 @@ class Calls:
         return await self._directory.user(leg.user_id) if leg.user_id else None
 
 
+def _is_there(leg: Leg, member: Member) -> bool:
+    """It is in a conversation as this member already."""
+    return leg.member_id == member.id and leg.answered_at is not None
+
+
 def _left(
     conversation: Conversation, leg: Leg, end: End, now: Instant, user: User
 ) -> tuple[Fact, ...]:
     """What becomes of the member of a leg that has ended."""
     member = conversation.members.get(leg.member_id) if leg.member_id else None
-    if member is None or not member.is_present:
+    if member is None or not member.is_present or member.channel.id not in (None, leg.id):
         return ()
     if not leg.is_call:
         return (media_fact(member, leg, on=False),) if member.channel.id == leg.id else ()

@@ -6,35 +6,56 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
-from tertulia.model.errors import TertuliaError
+from tertulia.model.errors import TertuliaError, Unavailable
+
+RETRY_SECONDS = 0.2
 
 Errand = Callable[[], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger(__name__)
 
 
+class Timer:
+    """An errand that waits for its time."""
+
+    __slots__ = ("_handle", "_timers")
+
+    def __init__(self, timers: set["Timer"], seconds: float, due: Callable[[], None]) -> None:
+        self._timers = timers
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._run, due)
+        timers.add(self)
+
+    def cancel(self) -> None:
+        """Once it has begun, this does nothing."""
+        self._timers.discard(self)
+        self._handle.cancel()
+
+    def _run(self, due: Callable[[], None]) -> None:
+        self._timers.discard(self)
+        due()
+
+
 class Errands:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns: dict[Hashable, deque[Errand]] = {}
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: set[Timer] = set()
+        self._is_closed = False
 
     def run(self, errand: Coroutine[Any, Any, None]) -> None:
         """On its own. What it raises is logged once: nobody waits for it."""
-        task = asyncio.create_task(errand)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        if self._is_closed:
+            errand.close()
+        else:
+            self._start(errand)
 
-    def after(self, seconds: float, errand: Errand) -> asyncio.TimerHandle:
+    def after(self, seconds: float, errand: Errand) -> Timer:
         """Later; may be cancelled until then."""
+        return Timer(self._timers, seconds, lambda: self.run(errand()))
 
-        def due() -> None:
-            self._timers.discard(timer)
-            self.run(errand())
-
-        timer = asyncio.get_running_loop().call_later(seconds, due)
-        self._timers = {each for each in self._timers if not each.cancelled()} | {timer}
-        return timer
+    def insist(self, errand: Errand) -> None:
+        """On its own, and again for as long as the store cannot take it."""
+        self.run(_insist(errand))
 
     def in_turn(self, key: Hashable, errand: Errand) -> None:
         """Behind what was given by the same key before."""
@@ -46,9 +67,7 @@ class Errands:
     async def _work_off(self, key: Hashable, queue: deque[Errand]) -> None:
         try:
             while queue:
-                task = asyncio.create_task(queue[0]())
-                task.add_done_callback(self._done)
-                await asyncio.wait([task])
+                await asyncio.wait([self._start(queue[0]())])
                 queue.popleft()
         finally:
             del self._turns[key]
@@ -59,11 +78,19 @@ class Errands:
             await asyncio.wait(list(self._tasks))
 
     async def close(self) -> None:
-        for timer in self._timers:
+        """End what is under way; nothing more begins."""
+        self._is_closed = True
+        for timer in list(self._timers):
             timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(errand)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -72,3 +99,11 @@ class Errands:
             _log.warning("an errand came to nothing: %s", error, extra={"action": "errand_failed"})
         elif error is not None:
             _log.error("an errand met a bug", exc_info=error, extra={"action": "errand_broken"})
+
+
+async def _insist(errand: Errand) -> None:
+    while True:
+        try:
+            return await errand()
+        except Unavailable:
+            await asyncio.sleep(RETRY_SECONDS)

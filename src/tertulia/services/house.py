@@ -22,16 +22,13 @@ from tertulia.model.leg import Leg, advanced
 from tertulia.model.membership import MemberChange, MemberDraft, UserReference
 from tertulia.model.state import Channel, Conversation, Endpoint, Member
 from tertulia.ports import Clock, Ids
-from tertulia.services.audiocontrol import AudioControl, Place
-from tertulia.services.calls import Calls, Patience
+from tertulia.services.audiocontrol import Place
 from tertulia.services.conductor import Reactions
-from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
-from tertulia.services.knocking import Knock, Knocking
-from tertulia.services.legs import Legs, LiveLeg
-from tertulia.services.members import Members
+from tertulia.services.knocking import Knock
+from tertulia.services.legs import LiveLeg
+from tertulia.services.switchboard import Switchboard
 from tertulia.services.users import Users
-from tertulia.services.voicehooks import address
+from tertulia.services.voicehooks import Line, address
 
 USER = "house"
 GREETING = (
@@ -40,22 +37,18 @@ GREETING = (
 
 
 class House:
-    def __init__(
-        self, *, knocking: Knocking, calls: Calls, legs: Legs, conversations: Conversations,
-        members: Members, users: Users, audio: AudioControl, errands: Errands, clock: Clock,
-        ids: Ids, patience: Patience,
-    ) -> None:  # fmt: skip
-        self._knocking = knocking
-        self._calls = calls
-        self._legs = legs
-        self._conversations = conversations
-        self._members = members
+    def __init__(self, board: Switchboard, *, users: Users, clock: Clock, ids: Ids) -> None:
+        self._calls = board.calls
+        self._legs = board.legs
+        self._knocking = board.knocking
+        self._conversations = board.conversations
+        self._members = board.members
+        self._audio = board.audio
+        self._errands = board.errands
+        self._ring_seconds = board.patience.house
         self._users = users
-        self._audio = audio
-        self._errands = errands
         self._clock = clock
         self._ids = ids
-        self._patience = patience
         self._called: dict[LegId, Knock] = {}
         """Calls that are on their way into their conversation."""
         self._pairs: dict[LegId, LegId] = {}
@@ -65,10 +58,13 @@ class House:
     def reactions(self) -> Reactions:
         return {"member:joined": self._joined, "member:left": self._left}
 
-    async def take(self, knock: Knock) -> None:
+    async def take(self, line: Line) -> None:
         """Answer a call."""
+        knock = line.knock
         system = Actor(knock.application_id)
-        conversation = await self._conversations.create(ConversationDraft(), system)
+        conversation = await self._conversations.create(
+            ConversationDraft(), system, given=line.own
+        )
         self._called[knock.live.leg.id] = knock
         if await self._knocking.admit(knock, conversation.id) is None:
             del self._called[knock.live.leg.id]
@@ -81,7 +77,7 @@ class House:
         knock = self._called.pop(leg_id, None)
         if knock is not None:
             self._errands.after(
-                self._patience.house, partial(self._answer_in_turn, knock, member.conversation_id)
+                self._ring_seconds, partial(self._answer_in_turn, knock, member.conversation_id)
             )
         elif leg_id in self._pairs and member.channel.type == LegType.PHONE:
             await self._greet(self._pairs[leg_id])

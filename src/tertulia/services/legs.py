@@ -5,22 +5,29 @@ application's own stream. Changes of one leg are made one after the other.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
-
-from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import NOTHING, status_fact
-from tertulia.model.commands import Account, Close, Command, Refused, Report
+from tertulia.model.commands import FULL, Account, Close, Command, Refused, Report
 from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, LegNotFound, ValidationFailed
+from tertulia.model.errors import (
+    ConversationNotFound,
+    LegNotFound,
+    TertuliaError,
+    TooManyLegs,
+    ValidationFailed,
+)
 from tertulia.model.event import Fact
+from tertulia.model.events.leg import LegType
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.instant import Instant
-from tertulia.model.leg import Leg
-from tertulia.model.state import Conversation
+from tertulia.model.leg import Leg, as_set
+from tertulia.model.state import Conversation, Member
 from tertulia.ports import Clock, Directory, LegFilter, ListedLeg, MediaUnavailable, Page, Workers
 from tertulia.services.conversations import Conversations
+from tertulia.services.errands import Timer
 
 CLOSE_SECONDS = 1.0
 """For a worker to close a leg and account for it."""
@@ -34,26 +41,47 @@ status among them."""
 class LiveLeg:
     """A leg that has not ended."""
 
-    __slots__ = ("closed", "is_ending", "is_up", "leg", "turn")
+    __slots__ = ("closed", "is_ending", "is_up", "leg", "turn", "waiting", "was_up")
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
         self.is_up = False
         """Its media path is open."""
+        self.was_up = False
+        """It was open at some time."""
         self.is_ending = False
+        self.waiting: Timer | None = None
+        """Until the leg ends if its media path is not open by then."""
         self.turn = asyncio.Lock()
         self.closed: asyncio.Future[Account | None] = asyncio.get_running_loop().create_future()
+
+    def wait(self, timer: Timer | None) -> None:
+        """Wait for this instead of what was waited for."""
+        if self.waiting is not None:
+            self.waiting.cancel()
+        self.waiting = timer
+
+    def hang_up(self, account: Account | None) -> None:
+        """Its worker has closed it; None when it died."""
+        if not self.closed.done():
+            self.closed.set_result(account)
 
 
 class Legs:
     def __init__(
-        self, *, conversations: Conversations, directory: Directory, workers: Workers, clock: Clock
-    ) -> None:
+        self, *, conversations: Conversations, directory: Directory, workers: Workers, clock: Clock,
+        per_application: int, per_user: int,
+    ) -> None:  # fmt: skip
+        """The last two: legs that may be open at once; of a user only those of its clients."""
         self._conversations = conversations
         self._directory = directory
         self._workers = workers
         self._clock = clock
+        self._per_application = per_application
+        self._per_user = per_user
         self._live: dict[LegId, LiveLeg] = {}
+        self._counts: Counter[str] = Counter()
+        """By application and by user."""
 
     def live(self, leg_id: LegId | str | None) -> LiveLeg | None:
         return self._live.get(LegId(leg_id)) if leg_id else None
@@ -66,11 +94,17 @@ class Legs:
         return [each for each in self if each.leg.conversation_id == conversation_id]
 
     def of_member(self, conversation_id: ConversationId, member_id: str | None) -> Leg | None:
-        """The leg of a member; None also when no member is named."""
-        for each in self.within(conversation_id) if member_id else ():
+        """The newest leg of a member; None also when no member is named."""
+        for each in reversed(self.within(conversation_id)) if member_id else ():
             if each.leg.member_id == member_id:
                 return each.leg
         return None
+
+    def named(self, member: Member) -> LiveLeg | None:
+        """The leg that a member names as its channel, if it is one of its user: whoever knows the
+        id of a leg could name it."""
+        live = self.live(member.channel.id)
+        return live if live is not None and live.leg.user_id == member.user_id else None
 
     async def find(self, leg_id: LegId, actor: Actor) -> Leg:
         """Raises LegNotFound, also for what is not the actor's to see."""
@@ -90,26 +124,63 @@ class Legs:
     async def list(self, where: LegFilter, page: Page) -> list[ListedLeg]:
         return await self._directory.legs(where, page)
 
+    async def open(self, leg: Leg, command: Command, where: str) -> tuple[LiveLeg, Report]:
+        """Have a worker make the leg of a client, and tell that it has started.
+
+        Raises TooManyLegs, and as `ask`.
+        """
+        self._require_room(leg)
+        live = self._enter(leg)
+        try:
+            report = await self.ask(leg.application_id, command, where)
+        except BaseException:
+            self.forget(live)
+            raise
+        await self._announce(live)
+        return live, report
+
     async def begin(self, leg: Leg) -> LiveLeg:
         """Enter a leg that has just started, and tell so."""
-        live = self._live[leg.id] = LiveLeg(leg)
-        try:
-            await self._conversations.happen(leg.application_id, status_fact(leg))
-        except BaseException:
-            del self._live[leg.id]
-            raise
+        live = self._enter(leg)
+        await self._announce(live)
         return live
 
     def restore(self, leg: Leg) -> LiveLeg:
         """A leg as it was left when this server last ended; it has no media any more."""
-        live = self._live[leg.id] = LiveLeg(leg)
+        live = self._enter(leg)
         live.closed.set_result(None)
         return live
 
-    async def change(self, live: LiveLeg, change: Change, telling: Telling) -> Leg:
-        """Change a leg and tell it in its conversation; the leg as it is now."""
+    def _require_room(self, leg: Leg) -> None:
+        if self._counts[leg.application_id] >= self._per_application:
+            raise TooManyLegs(f"The application has {self._per_application} open legs.")
+        if leg.user_id is not None and self._counts[leg.user_id] >= self._per_user:
+            raise TooManyLegs(f"The user has {self._per_user} open legs.")
+
+    def _enter(self, leg: Leg) -> LiveLeg:
+        live = self._live[leg.id] = LiveLeg(leg)
+        self._counts.update(_counted(leg))
+        return live
+
+    async def _announce(self, live: LiveLeg) -> None:
         async with live.turn:
-            return await self._change(live, change, telling)
+            try:
+                if live.is_ending:
+                    raise MediaUnavailable("The media worker of the leg has ended.")
+                await self._conversations.happen(live.leg.application_id, status_fact(live.leg))
+            except TertuliaError:
+                self.forget(live)
+                self.tell(live.leg.application_id, Close(live.leg.id))
+                raise
+
+    async def change(self, live: LiveLeg, change: Change, telling: Telling) -> Leg:
+        """Change a leg and tell it in its conversation; the leg as it is now.
+
+        One that is over stays as it is. Raises Unavailable, and ConversationNotFound unless the
+        leg ends by this: then only that is told.
+        """
+        async with live.turn:
+            return live.leg if live.leg.is_over else await self._change(live, change, telling)
 
     async def _change(self, live: LiveLeg, change: Change, telling: Telling) -> Leg:
         made = live.leg
@@ -119,23 +190,27 @@ class Legs:
             made = change(live.leg, now)
             return Decision(telling(conversation, made, now))
 
-        where = change(live.leg, self._clock.now()).conversation_id
-        system = Actor(live.leg.application_id)
+        planned = change(live.leg, self._clock.now())
+        where, application_id = planned.conversation_id, live.leg.application_id
         try:
             if where is None:
                 raise ConversationNotFound()
-            await self._conversations.commit(where, system, decide)
+            await self._conversations.commit(where, Actor(application_id), decide)
         except ConversationNotFound:
-            made = replace(change(live.leg, self._clock.now()), conversation_id=where)
-            await self._conversations.happen(live.leg.application_id, status_fact(made))
-        live.leg = made
+            if where is not None and not planned.is_over:
+                raise
+            made = planned
+            await self._conversations.happen(application_id, status_fact(made))
+        live.leg = as_set(made, live.leg)  # they may have been set meanwhile
         if made.is_over:
             self.forget(live)
-        return made
+        return live.leg
 
     def forget(self, live: LiveLeg) -> None:
         """It is over; its caller tells so."""
-        self._live.pop(live.leg.id, None)
+        live.wait(None)
+        if self._live.pop(live.leg.id, None) is not None:
+            self._counts -= Counter(_counted(live.leg))
 
     async def close(self, live: LiveLeg) -> Account:
         """End its media; what it carried."""
@@ -149,15 +224,25 @@ class Legs:
         """Have a worker negotiate. Raises ValidationFailed naming `where` for a description that
         is refused, MediaUnavailable."""
         report = await self._workers.ask(application_id, command)
+        if isinstance(report, Refused) and report.reason == FULL:
+            raise MediaUnavailable("The media worker has no room for another leg.")
         if isinstance(report, Refused):
             raise ValidationFailed.of(
                 where, f"must be a usable session description: {report.reason}"
             )
         return report
 
-    def tell(self, application_id: ApplicationId, command: Command) -> None:
-        """Without a worker there is nothing that could obey, and what was there has ended."""
+    def tell(self, application_id: ApplicationId, command: Command) -> bool:
+        """False without a worker: there is nothing that could obey, and what was there has
+        ended."""
         try:
             self._workers.tell(application_id, command)
         except MediaUnavailable:
-            return
+            return False
+        return True
+
+
+def _counted(leg: Leg) -> list[str]:
+    """Under what it is counted."""
+    is_client = leg.type is LegType.APP and leg.user_id is not None
+    return [leg.application_id, leg.user_id] if is_client else [leg.application_id]

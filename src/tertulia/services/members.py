@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
+from tertulia.model.calling import told_to_invited
 from tertulia.model.decision import Decide, Decision
 from tertulia.model.errors import (
     ConversationNotFound,
@@ -76,17 +77,16 @@ class Members:
         )  # fmt: skip
         caller = inviter.name if inviter else None
         ringing = await self._signalling.ring(user, draft, actor, caller=caller)
+        if ringing is None:
+            return await self._enter(conversation_id, draft, actor, user.id, inviter=inviter)
         try:
             member, user = await self._enter(
-                conversation_id, ringing.draft if ringing else draft, actor, user.id,
-                inviter=inviter, sdp=ringing.sdp if ringing else None,
-            )  # fmt: skip
-        except Rejected:
-            if ringing is not None:
-                await self._signalling.unwanted(ringing)
-            raise
-        if ringing is not None:
+                conversation_id, ringing.draft, actor, user.id, inviter=inviter, sdp=ringing.sdp
+            )
             await self._signalling.rang(ringing, member, user.name)
+        except BaseException:
+            self._signalling.unwanted(ringing)
+            raise
         return member, user
 
     async def _enter(
@@ -170,14 +170,13 @@ class Members:
         told = await self._last_words(conversation, member, decide, actor)
 
         def decide_all(conversation: Conversation, now: Instant) -> Decision:
-            return Decision((*told, *decide(conversation, now).facts))
+            own = told_to_invited(told, conversation)
+            return Decision((*own, *decide(conversation, now).facts))
 
         try:
             events = await self._conversations.commit(conversation_id, actor, decide_all)
-        except Rejected:  # it has left meanwhile, and its leg has ended all the same
-            if told:
-                system = Actor(actor.application_id)
-                await self._conversations.commit(conversation_id, system, lambda *_: Decision(told))
+        except BaseException:  # whatever has come between, its leg has ended
+            self._calls.tell_late(conversation_id, actor, told)
             raise
         return _became(events), user
 

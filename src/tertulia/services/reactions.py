@@ -52,6 +52,9 @@ class CallReactions:
             await self._calls.closed(event.became.id)
 
     async def _closed(self, report: Closed) -> None:
+        live = self._legs.live(report.leg)
+        if live is not None:  # whoever ends it now need not wait for this
+            live.hang_up(report.account)
         await self._knocking.lost(LegId(report.leg))
         await self._calls.gone(report)
 

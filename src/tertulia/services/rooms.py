@@ -14,12 +14,10 @@ from tertulia.model.membership import MemberDraft, UserReference
 from tertulia.model.script import Meeting, Record
 from tertulia.model.state import Channel, Member
 from tertulia.ports import ConversationFilter, Page
-from tertulia.services.audiocontrol import AudioControl, Place
-from tertulia.services.calls import Calls
+from tertulia.services.audiocontrol import Place
 from tertulia.services.conductor import Reactions
-from tertulia.services.conversations import Conversations
-from tertulia.services.legs import Legs, LiveLeg
-from tertulia.services.members import Members
+from tertulia.services.legs import LiveLeg
+from tertulia.services.switchboard import Switchboard
 from tertulia.services.voicehooks import Line, VoiceHooks
 
 
@@ -43,15 +41,12 @@ class Stay(Struct):
 
 
 class Rooms:
-    def __init__(
-        self, *, calls: Calls, legs: Legs, conversations: Conversations, members: Members,
-        audio: AudioControl, hooks: VoiceHooks,
-    ) -> None:  # fmt: skip
-        self._calls = calls
-        self._legs = legs
-        self._conversations = conversations
-        self._members = members
-        self._audio = audio
+    def __init__(self, board: Switchboard, hooks: VoiceHooks) -> None:
+        self._calls = board.calls
+        self._legs = board.legs
+        self._conversations = board.conversations
+        self._members = board.members
+        self._audio = board.audio
         self._hooks = hooks
         self._stays: dict[LegId, Stay] = {}
 

@@ -2,7 +2,9 @@
 what the log and the media workers tell of them takes the script on.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
@@ -36,7 +38,6 @@ from tertulia.model.script_run import (
     HungUp,
     Hush,
     Listen,
-    Order,
     Pressed,
     Reading,
     RecordOver,
@@ -49,14 +50,12 @@ from tertulia.model.script_run import (
     Wait,
 )
 from tertulia.model.state import Member
-from tertulia.services.audiocontrol import AudioControl, Place
-from tertulia.services.calls import Calls
+from tertulia.services.audiocontrol import Place
 from tertulia.services.conductor import Hearings, Reactions
-from tertulia.services.errands import Errands
-from tertulia.services.legs import Legs
 from tertulia.services.reactions import body_of
 from tertulia.services.recognition import Wanted
 from tertulia.services.rooms import Rooms
+from tertulia.services.switchboard import Switchboard
 from tertulia.services.voicehooks import Line, Unanswered, VoiceHooks
 
 
@@ -85,16 +84,18 @@ class Performance:
 
 
 class Scripts:
-    def __init__(
-        self, *, audio: AudioControl, calls: Calls, legs: Legs, rooms: Rooms, hooks: VoiceHooks,
-        errands: Errands,
-    ) -> None:  # fmt: skip
-        self._audio = audio
-        self._calls = calls
-        self._legs = legs
+    def __init__(self, board: Switchboard, rooms: Rooms, hooks: VoiceHooks) -> None:
+        self._audio = board.audio
+        self._calls = board.calls
+        self._legs = board.legs
+        self._errands = board.errands
         self._rooms = rooms
         self._hooks = hooks
-        self._errands = errands
+        self._obeying: dict[type, Callable[[Performance, Any], Awaitable[None]]] = {
+            Talk: self._sound, Stream: self._sound, Hush: self._hush, Record: self._record,
+            Meeting: self._enter, Listen: self._listen, Unlisten: self._unlisten,
+            Wait: self._wait, Submit: self._submit, Complain: self._complain, End: self._end,
+        }  # fmt: skip
         self._running: dict[LegId, Performance] = {}
         self._awaited: dict[str, Performance] = {}
         """By the id of a sound, a recording or a listening."""
@@ -118,6 +119,10 @@ class Scripts:
         if not line.knock.live.is_ending:
             self._running[line.leg.id] = performance = Performance(line, script)
             self._ready(performance)
+
+    async def abandon(self, line: Line) -> None:
+        """End a call that has been let in and for which there is no usable script."""
+        await self._calls.end(line.knock.live, Ending.NO_SCRIPT)
 
     # ── what happens ──
 
@@ -205,34 +210,12 @@ class Scripts:
     async def _take_on(self, performance: Performance, happening: Happening | None) -> None:
         """None is the beginning."""
         run = performance.run
+        if performance.line.knock.live.is_ending:  # its sounds end with it, and say so
+            happening = HungUp()
         for order in run.begin() if happening is None else run.on(happening):
-            await self._obey(performance, order)
+            await self._obeying[type(order)](performance, order)
 
     # ── what is to be done ──
-
-    async def _obey(self, performance: Performance, order: Order) -> None:
-        match order:
-            case Talk() | Stream():
-                await self._sound(performance, order)
-            case Hush():
-                await self._hush(performance)
-            case Record():
-                await self._record(performance, order)
-            case Meeting():
-                await self._enter(performance, order)
-            case Listen():
-                await self._listen(performance, order)
-            case Unlisten():
-                self._unlisten(performance)
-            case Wait(mark=mark, seconds=seconds):
-                self._errands.after(seconds, partial(self._elapsed, performance, mark))
-            case Submit():
-                self._errands.run(self._submit(performance, order))
-            case Complain(reason=reason):
-                self._hooks.complain(performance.line, reason)
-            case End(error=error):
-                ending = Ending.REMOVED if error is None else Ending.NO_SCRIPT
-                await self._calls.end(performance.line.knock.live, ending)
 
     async def _sound(self, performance: Performance, action: Talk | Stream) -> None:
         try:
@@ -248,7 +231,7 @@ class Scripts:
         performance.sound, performance.is_speech = sound_id, isinstance(action, Talk)
         self._awaited[sound_id] = performance
 
-    async def _hush(self, performance: Performance) -> None:
+    async def _hush(self, performance: Performance, _: Hush) -> None:
         sound_id, performance.sound = performance.sound, None
         if sound_id is None:
             return
@@ -298,7 +281,7 @@ class Scripts:
         performance.listening = (place, asr_id)
         self._awaited[asr_id] = performance
 
-    def _unlisten(self, performance: Performance) -> None:
+    async def _unlisten(self, performance: Performance, _: Unlisten) -> None:
         if performance.listening is None:
             return
         place, asr_id = performance.listening
@@ -307,10 +290,26 @@ class Scripts:
         except NothingSounds:
             return  # it has been read meanwhile
 
+    async def _wait(self, performance: Performance, wait: Wait) -> None:
+        self._errands.after(wait.seconds, partial(self._elapsed, performance, wait.mark))
+
     async def _elapsed(self, performance: Performance, mark: int) -> None:
         self._in_turn(performance, Elapsed(mark))
 
+    async def _complain(self, performance: Performance, complaint: Complain) -> None:
+        self._hooks.complain(performance.line, complaint.reason)
+
+    async def _end(self, performance: Performance, end: End) -> None:
+        if end.error is None:
+            await self._calls.end(performance.line.knock.live, Ending.REMOVED)
+        else:
+            await self.abandon(performance.line)
+
     async def _submit(self, performance: Performance, result: Submit) -> None:
+        """Beside the script, which may be over before the application has spoken."""
+        self._errands.run(self._ask(performance, result))
+
+    async def _ask(self, performance: Performance, result: Submit) -> None:
         told = Told()
         try:
             said = await self._hooks.submit(performance.line, result)

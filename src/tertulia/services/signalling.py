@@ -39,6 +39,10 @@ from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
 
 
+RINGING_MAX = 120.0
+"""Seconds."""
+
+
 class Sdp(Struct, frozen=True):
     sdp: str
     session: str | None = None
@@ -77,28 +81,46 @@ class Signalling:
         Who was invited by a call and answers with an offer of its own has the leg of the call.
         """
         member = await self._joined(conversation_id, member_id, actor)
-        invited = self._legs.live(member.channel.id)
-        if invited is not None and not invited.is_up and not invited.is_ending:
-            leg = invited.leg
-            answer = await self._calls.answer(leg, given.sdp)
+        live = self._unused(member)
+        if live is not None:
+            answer = await self._calls.answer(live.leg, given.sdp)
         else:
             who = replace(actor, user_id=member.user_id)
             leg = self._calls.started(who, Endpoint(type="app"), is_call=False)
-            answer = await self._calls.answer(leg, given.sdp)
-            invited = await self._legs.begin(leg)
-        told = replace(member, channel=replace(member.channel, id=leg.id))
-        await self._tell_answer(leg, answer, told, given.session)
-        await self._calls.attach(invited, told)
-        return leg.id
+            live, answer = await self._calls.offered(leg, given.sdp)
+        told = replace(member, channel=replace(member.channel, id=live.leg.id))
+        # in one commit, behind the HTTP answer: from that the client knows the leg that is meant
+        try:
+            await self._calls.attach(live, told, _answer(live.leg, answer, told, given.session))
+        except BaseException:
+            self._errands.run(self._calls.end(live, Ending.UNUSED))
+            raise
+        return live.leg.id
+
+    def _unused(self, member: Member) -> LiveLeg | None:
+        """The leg by which a member was invited, or that it has lost."""
+        live = self._legs.named(member)
+        if live is None or live.is_up or live.is_ending or live.leg.member_id != member.id:
+            return None
+        return live
 
     async def renew(
         self, conversation_id: ConversationId, leg_id: LegId, given: Sdp, actor: Actor
     ) -> None:
         """Give a leg a new media path, for a client that has lost the old one."""
         live, member = await self._own(conversation_id, leg_id, actor)
-        live.is_up = False
         answer = await self._calls.answer(live.leg, given.sdp)
-        await self._tell_answer(live.leg, answer, member, given.session)
+        self._calls.renewed(live)
+        fact = _answer(live.leg, answer, member, given.session)
+
+        def decide(conversation: Conversation, now: Instant) -> Decision:
+            known = conversation.members.get(member.id, member)
+            became = replace(known, channel=replace(known.channel, id=leg_id))
+            return Decision((replace(fact, became=became),))
+
+        await self._conversations.commit(
+            conversation_id, Actor(actor.application_id), decide
+        )
 
     async def terminate(
         self, conversation_id: ConversationId, leg_id: LegId, actor: Actor, *, session: str | None
@@ -124,11 +146,10 @@ class Signalling:
             return None
         leg = self._outbound(user, draft, actor, caller)
         try:
-            offered = await self._legs.ask(leg.application_id, Offer(leg.id), "media")
+            live, offered = await self._calls.begin(leg, Offer(leg.id), "media")
         except Unavailable:
             return None
         assert isinstance(offered, Offered)
-        live = await self._legs.begin(leg)
         channel = replace(draft.channel, id=leg.id, from_=leg.from_, to=leg.to)
         return Ringing(live, offered.sdp, replace(draft, channel=channel))
 
@@ -149,13 +170,17 @@ class Signalling:
             return (*rang(leg), told)
 
         await self._legs.change(ringing.live, change, telling)
-        timeout = ringing.draft.channel.ring_timeout
-        seconds = timeout / 1000 if timeout else self._patience.ringing
+        wanted = (ringing.draft.channel.ring_timeout or 0) / 1000
+        seconds = min(wanted, RINGING_MAX) if wanted > 0 else self._patience.ringing
         self._errands.after(seconds, partial(self._stop_ringing, ringing.live, Ending.RANG_OUT))
+        conversation = await self._conversations.newest(member.conversation_id)
+        known = conversation.members.get(member.id) if conversation is not None else None
+        if known is None or not known.is_present:  # it was made to leave before it rang
+            await self._stop_ringing(ringing.live, Ending.CANCELLED)
 
-    async def unwanted(self, ringing: Ringing) -> None:
-        """The invitation was refused: nobody rings."""
-        await self._calls.end(ringing.live, Ending.CANCELLED)
+    def unwanted(self, ringing: Ringing) -> None:
+        """The invitation has come to nothing: nobody rings."""
+        self._errands.run(self._calls.end(ringing.live, Ending.CANCELLED))
 
     async def accept(
         self, conversation_id: ConversationId, leg_id: LegId, given: Sdp, actor: Actor
@@ -172,8 +197,8 @@ class Signalling:
         conversation = await self._conversations.newest(caller.conversation_id)
         for member in list(conversation.members.values()) if conversation else ():
             if member.state is MemberState.INVITED and member.invited_by == caller.id:
-                live = self._legs.live(member.channel.id)
-                if live is not None:
+                live = self._legs.named(member)
+                if live is not None and live.leg.member_id == member.id:
                     await self._stop_ringing(live, Ending.CANCELLED)
 
     async def _stop_ringing(self, live: LiveLeg, ending: Ending) -> None:
@@ -193,19 +218,6 @@ class Signalling:
         return advanced(leg, LegStatus.STARTED, now)
 
     # ── both ──
-
-    async def _tell_answer(
-        self, leg: Leg, answer: str, member: Member, session: str | None
-    ) -> None:
-        body = RtcAnswer(answer=answer, rtc_id=leg.id, session_destination=session)
-
-        def decide(conversation: Conversation, now: Instant) -> Decision:
-            known = conversation.members.get(member.id, member)
-            became = replace(known, channel=replace(known.channel, id=leg.id))
-            return Decision((Fact("rtc:answer", encode_body(body), member.id, member.id, became),))
-
-        system = Actor(leg.application_id)
-        await self._conversations.commit(member.conversation_id, system, decide)
 
     async def _tell(self, conversation_id: ConversationId, fact: Fact, actor: Actor) -> None:
         system = Actor(actor.application_id)
@@ -233,7 +245,15 @@ class Signalling:
             raise LegNotFound()
         if live.leg.member_id is None or live.leg.application_id != actor.application_id:
             raise LegNotFound()
+        if live.is_ending:
+            raise LegOver("The leg has ended.")
         try:
             return live, await self._joined(conversation_id, live.leg.member_id, actor)
         except ConversationNotFound:
             raise LegNotFound() from None
+
+
+def _answer(leg: Leg, answer: str, member: Member, session: str | None) -> Fact:
+    """The server's answer, for the member that has made the offer."""
+    body = RtcAnswer(answer=answer, rtc_id=leg.id, session_destination=session)
+    return Fact("rtc:answer", encode_body(body), member.id, member.id, became=member)

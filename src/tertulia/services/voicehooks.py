@@ -8,6 +8,7 @@ import asyncio
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from tertulia.model.errors import TertuliaError
@@ -26,6 +27,7 @@ from tertulia.services.conductor import Reactions
 from tertulia.services.errands import Errands
 from tertulia.services.knocking import Knock
 from tertulia.services.reactions import body_of
+from tertulia.services.recordings import Library
 
 FREE = "0.00"
 
@@ -65,9 +67,11 @@ class Line(Struct, frozen=True):
 
 class VoiceHooks:
     def __init__(
-        self, *, answers: Answers, errands: Errands, clock: Clock, patience: Patience
-    ) -> None:
+        self, *, answers: Answers, library: Library, errands: Errands, clock: Clock,
+        patience: Patience,
+    ) -> None:  # fmt: skip
         self._answers = answers
+        self._library = library
         self._errands = errands
         self._clock = clock
         self._patience = patience
@@ -108,9 +112,19 @@ class VoiceHooks:
         members = {**self.about(line), **_result(result)}
         return await self._ask_twice(Question(line.knock.application_id, webhook, members))
 
-    async def ask(self, question: Question) -> bytes:
-        """Raises Unanswered."""
-        return await self._answers.ask(question)
+    async def ask(self, line: Line, webhook: Webhook) -> bytes:
+        """What becomes of a call, in the words of the application. Raises Unanswered.
+
+        COMPAT: who calls is `from_user` when it is an app that calls (wire-api 5.4).
+        """
+        knock = line.knock
+        members = {
+            "to": address(knock.to), "from": knock.user.name, "from_user": knock.user.name,
+            "uuid": line.leg.id, "conversation_uuid": line.own, "endpoint_type": "app",
+            "custom_data": msgspec.json.encode(knock.custom_data).decode(),
+            "region_url": self._library.address,
+        }  # fmt: skip
+        return await self._answers.ask(Question(knock.application_id, webhook, members, "GET"))
 
     def about(self, line: Line) -> dict[str, Any]:
         """Which call it is, where it is now."""
@@ -191,10 +205,10 @@ class VoiceHooks:
 
     async def _ask_twice(self, question: Question) -> bytes:
         try:
-            return await self.ask(question)
+            return await self._answers.ask(question)
         except Unanswered:
             await asyncio.sleep(self._patience.again)
-            return await self.ask(question)
+            return await self._answers.ask(question)
 
 
 def address(end: Endpoint) -> str:

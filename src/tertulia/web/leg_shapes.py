@@ -7,14 +7,10 @@ from tertulia.model.events.values import Direction
 from tertulia.model.instant import Instant, iso
 from tertulia.model.leg import Leg
 from tertulia.model.state import Endpoint
+from tertulia.services.audiocontrol import MediaState
 from tertulia.web.shapes import Link, PageLinks, SelfLink
 
 FREE = "0.0"
-
-
-class LegMediaState(Struct, frozen=True):
-    mute: bool
-    earmuff: bool
 
 
 class LegResource(Struct, frozen=True, omit_defaults=True):
@@ -28,7 +24,7 @@ class LegResource(Struct, frozen=True, omit_defaults=True):
     end_time: str
     """COMPAT: both are there from the start, empty until they are known (wire-clients 5.5)."""
     conversation_id: str
-    media_state: LegMediaState
+    media_state: MediaState
     rate: str
     price: str
     duration: str
@@ -68,12 +64,12 @@ class KnockResource(Struct, frozen=True):
     href: str
 
 
-def leg(found: Leg, base: str) -> LegResource:
+def leg(found: Leg, base: str, state: MediaState) -> LegResource:
     return LegResource(
         id=found.id, type=found.type, status=found.status, direction=found.direction,
         from_=found.from_, to=found.to, start_time=_time(found.answered_at or found.started_at),
         end_time=_time(found.ended_at), conversation_id=found.conversation_id or "",
-        media_state=LegMediaState(found.muted, found.earmuffed), rate=FREE, price=FREE,
+        media_state=state, rate=FREE, price=FREE,
         duration=_duration(found), links=SelfLink(Link(f"{base}/legs/{found.id}")),
         knocking_id=found.knocking_id,
     )  # fmt: skip

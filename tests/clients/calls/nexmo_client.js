@@ -17,7 +17,8 @@ window.person = (() => {
         rtcstats: { remote_collection: false },
       });
       application = await client.createSession(token);
-      client.connection.onAny((type, { cid, from, body }) => notes.add({ type, cid, from, body }));
+      // the package changes the bodies that it is given
+      client.connection.onAny((type, { cid, from, body }) => notes.add(structuredClone({ type, cid, from, body })));
       application.on('member:call', (member, each) => {
         call = each;
         notes.add({ type: 'call', direction: each.direction, conversation: each.conversation.id });
@@ -26,6 +27,7 @@ window.person = (() => {
     },
     async serverCall(number) {
       call = await application.callServer(number);
+      return call.id;
     },
     async inAppCall(name) {
       call = await application.inAppCall([name]);
@@ -54,7 +56,9 @@ window.person = (() => {
     earmuff: (_, is) => call.conversation.media.earmuff(is).then(() => undefined),
     press: (_, digits) => call.conversation.media.sendDTMF(digits).then(() => undefined),
     say: (_, text) => call.conversation.media.sayText({ text }).then(() => undefined),
-    reconnect: (conversation, leg) => application.reconnectCall(conversation, leg).then((each) => { call = each; }),
+    async reconnect(leg, conversation) {
+      call = await application.reconnectCall(conversation, leg);
+    },
     leg: () => legs()[0],
     conversation: () => call.conversation.id,
     end: () => client.deleteSession().then(() => undefined),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tertulia.model.events.heard import HEARD
 from tertulia.model.events.reference import markdown, rows, table
 from tertulia.model.events.registry import (
     RESERVED,
@@ -232,6 +233,12 @@ def test_the_reference_page_shows_every_type_even_without_examples() -> None:
     assert [line for line in page.splitlines() if line.startswith("### `")] == [
         f"### `{found.name}`" for found in TYPES
     ]
+
+
+def test_what_real_media_causes_is_marked() -> None:
+    """That it does cause them, tests/system/test_call_events.py shows."""
+    assert {row["type"] for row in rows() if row["is_heard"]} == HEARD
+    assert markdown({}).count("*Seen from real media.*") == len(HEARD)
 
 
 def golden() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import { curl } from './api.js';
 import { announce, button, copy, copyButton, element, fill, shortId } from './dom.js';
 import { forget, logIn } from './login.js';
 import { Names } from './names.js';
+import { Phone } from './phone.js';
 import { Stream } from './stream.js';
 import { Timeline } from './timeline.js';
 import { Users } from './users.js';
@@ -30,6 +31,7 @@ async function start() {
   ]);
   const sections = {
     chat: new Chat(byId('chat'), room),
+    phone: new Phone(byId('phone'), room),
     conversations: new Conversations(byId('conversations'), room),
     users: new Users(byId('users'), room),
     webhooks: new Webhooks(byId('webhooks'), room),

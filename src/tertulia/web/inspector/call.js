@@ -1,10 +1,10 @@
 // One call of a user: its peer connection, and the requests and events that make and end it.
 // Nothing of the page is known here.
+import { joined } from './joining.js';
 
 const CONNECT_MS = 15_000;
 const ANSWER_MS = 10_000;
 const OVER = new Set(['completed', 'failed', 'busy', 'timeout', 'cancelled', 'rejected']);
-const ALREADY_JOINED = 'conversation:error:member-already-joined';
 const AUDIBLE = { audio_settings: { enabled: true, earmuffed: false, muted: false } };
 /** Milliseconds of a digit, and between two. */
 const TONE = 120;
@@ -69,13 +69,13 @@ export class Call {
     await this.#connect(opened.sdp);
     const channel = { type: 'app', id: this.legId, to: { type: 'phone', number },
       from: { type: 'app', user: this.#user.name } };
-    const joined = this.#event(`joined ${this.legId}`, 0);
-    joined.catch(() => {}); // when it is over before anybody waits
+    const entrance = this.#event(`joined ${this.legId}`, 0);
+    entrance.catch(() => {}); // when it is over before anybody waits
     const knock = await this.#ask('POST', '/v0.3/knocking', { ...this.#origin, channel,
       properties: { custom_data: {} } });
     this.#knocking = knock.id;
     this.#turn('calling');
-    this.#enter(await joined);
+    this.#enter(await entrance);
   }
 
   /** Be heard in a conversation. */
@@ -86,7 +86,7 @@ export class Call {
 
   async #open(conversation) {
     this.conversationId = conversation.id;
-    const { id } = await this.#member();
+    const { id } = await joined(this.#api, this.#user, conversation, this.#origin);
     this.memberId = id;
     const offer = await this.#offer();
     const made = await this.#ask('POST', `${this.#path}/rtc`, {
@@ -183,10 +183,13 @@ export class Call {
       this.#refusal = body.reason?.text ?? '';
     } else if (this.legId && (body.rtc_id ?? body.leg_id ?? body.channel?.id) === this.legId) {
       this.#hearOfLeg(type, body);
-    } else if (this.#isOfCallee(event) && type === 'member:left') {
-      const why = body.reason?.text;
-      this.hangUp(sentenceOf(why) || 'The other one left.').catch(() => {});
-    }
+    } else if (this.#callee !== '') this.#hearOfCallee(type, event);
+  }
+
+  #hearOfCallee(type, event) {
+    const isHangup = type === 'rtc:hangup' && event.from === this.#callee;
+    if (!isHangup && !(type === 'member:left' && this.#isOfCallee(event))) return;
+    this.hangUp(sentenceOf(event.body.reason?.text) || 'The other one left.').catch(() => {});
   }
 
   #hearOfMember(event) {
@@ -260,16 +263,6 @@ export class Call {
       peer.addEventListener('connectionstatechange', changed);
       changed();
     });
-  }
-
-  async #member() {
-    try {
-      return await this.#ask('POST', `${this.#path}/members`, { ...this.#origin, state: 'joined',
-        user: { name: this.#user.name }, channel: { type: 'app' } });
-    } catch (error) {
-      if (error.code !== ALREADY_JOINED) throw error;
-      return this.#ask('GET', `${this.#path}/members/me`);
-    }
   }
 
   #enter(event) {

@@ -103,6 +103,7 @@ export class Conversations {
       element('h3', {}, found.display_name || found.name),
       element('div', { class: 'tools' },
         button('Chat here', () => go(`chat/${found.id}`), { class: 'small primary' }),
+        button('Audio', () => go(`phone/${found.id}`), { class: 'small' }),
         button('Timeline', () => go(`timeline/${found.id}`), { class: 'small' }),
         button('Delete', () => this.#delete(found), { class: 'small danger' })));
   }

@@ -1,12 +1,12 @@
 // One user in one conversation: the live session, the log, and everything the user can do there.
 import { ChatLog, textOf } from './chat_log.js';
+import { joined } from './joining.js';
 import { Session } from './session.js';
 import { contentOf } from './words.js';
 
 const HISTORY = 50;
 const CONTENT = new Set(['message', 'text', 'image']);
 const MEDIA = '/v3/media/';
-const ALREADY_JOINED = 'conversation:error:member-already-joined';
 
 /**
  * `view` is told: `draw(entries)`, `typing(name, isTyping)`, `state(state, detail)`,
@@ -41,7 +41,7 @@ export class Talk {
   /** Log in, join, and read what was said before. */
   async begin() {
     await this.#session.open();
-    this.member = await this.#join();
+    this.member = await joined(this.#room.api, this.user, this.conversation);
     const members = await this.#get(`${this.path}/members?page_size=100`, 'members');
     for (const member of members.items) this.#room.names.learnMember(member);
     await this.loadEarlier();
@@ -129,21 +129,6 @@ export class Talk {
     if (!url.pathname.startsWith(MEDIA)) return '';
     const response = await this.#room.api.fetch(url.pathname + url.search, { user: this.user.name });
     return URL.createObjectURL(await response.blob());
-  }
-
-  async #join() {
-    const { id, name } = this.user;
-    const page = await this.#get(`/v0.3/users/${id}/conversations?state=joined&page_size=100`
-      + '&order=desc', 'conversations');
-    const known = page.items.find((found) => found.id === this.conversation.id);
-    if (known) return known._embedded;
-    try {
-      return await this.#ask('POST', `${this.path}/members`, {
-        state: 'joined', user: { name }, channel: { type: 'app' } });
-    } catch (error) {
-      if (error.code !== ALREADY_JOINED) throw error;
-      return this.#ask('GET', `${this.path}/members/me`);
-    }
   }
 
   async #upload(file) {

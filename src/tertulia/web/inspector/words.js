@@ -1,4 +1,5 @@
 // What an event says, in a person's words.
+import { AUDIO_SENTENCES } from './audio_words.js';
 import { oneLine } from './json_view.js';
 
 /** Headings of the timeline's filter, in the order they are shown. */
@@ -16,6 +17,7 @@ export function headingOf(type) {
 }
 
 const SENTENCES = {
+  ...AUDIO_SENTENCES,
   'member:invited': (who, body) => `${nameOf(body.user) || who} was invited`
     + (body.invited_by ? ` by ${body.invited_by}` : ''),
   'member:joined': (who, body) => `${nameOf(body.user) || who} joined`,

@@ -35,6 +35,7 @@ _FORWARDED = re.compile(r"forwarded|via|x-forwarded-.*|x-real-ip")
 _AUTHORITY = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _POLICY = (
     "default-src 'self'; connect-src 'self'{sockets}; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = (

@@ -9,6 +9,7 @@ from tertulia.model.ids import LegId
 from tertulia.model.leg import Leg
 from tertulia.ports import LegFilter
 from tertulia.protocols.http1 import Response
+from tertulia.services.audiocontrol import AudioControl
 from tertulia.services.conversations import Conversations
 from tertulia.services.legcontrol import LegControl
 from tertulia.web import answers
@@ -49,8 +50,11 @@ class LegAction(Struct, frozen=True):
 
 
 class LegResources:
-    def __init__(self, control: LegControl, conversations: Conversations) -> None:
+    def __init__(
+        self, control: LegControl, audio: AudioControl, conversations: Conversations
+    ) -> None:
         self._control = control
+        self._audio = audio
         self._conversations = conversations
 
     @route("POST", PATH, editions=(*LATEST, *OLDER), body=LegDraft, answers={200: LegAnswer})
@@ -77,13 +81,15 @@ class LegResources:
     @route("GET", ONE, editions=(*LATEST, *OLDER), answers={200: LegResource})
     async def get_leg(self, call: Call) -> Response:
         """Retrieve a leg"""
-        return _shown(call, await self._control.find(_leg_id(call), call.actor))
+        return self._shown(call, await self._control.find(_leg_id(call), call.actor))
 
     @route("PUT", ONE, editions=(*LATEST, *OLDER), body=LegAction,
            answers={200: LegResource, 409: None})  # fmt: skip
     async def update_leg(self, call: Call) -> Response:
         """Mute, unmute, earmuff, unearmuff, answer or end a leg"""
-        return _shown(call, await self._control.act(_leg_id(call), call.body.action, call.actor))
+        return self._shown(
+            call, await self._control.act(_leg_id(call), call.body.action, call.actor)
+        )
 
     @route("DELETE", ONE, editions=LATEST, answers={204: None})
     async def delete_leg(self, call: Call) -> Response:
@@ -102,13 +108,15 @@ class LegResources:
         user_id = call.actor.user_id if conversation_id is None else None
         where = LegFilter(call.actor.application_id, conversation_id, user_id)
         piece: Slice[Any] = cut(await self._control.list(where, page), page, "legs")
-        items = [leg(each.leg, call.base) for each in piece.items]
+        items = [self._resource(call, each.leg) for each in piece.items]
         return page_answer(call, path, piece, {"legs": items})
+
+    def _shown(self, call: Call, found: Leg) -> Response:
+        return answers.json(200, self._resource(call, found))
+
+    def _resource(self, call: Call, found: Leg) -> LegResource:
+        return leg(found, call.base, self._audio.leg_state(found))
 
 
 def _leg_id(call: Call) -> LegId:
     return LegId(call.params["leg_id"])
-
-
-def _shown(call: Call, found: Leg) -> Response:
-    return answers.json(200, leg(found, call.base))

@@ -1,0 +1,80 @@
+// Calls to the server, which the house line answers: it says back what it hears. By either package.
+import { run, step } from '../steps.mjs';
+import { enter, rest } from './people.mjs';
+
+/** What each package tells its program. */
+const TOLD = {
+  'client-sdk': {
+    pressed: (call, digit) => ({ type: 'dtmf', given: [call, call, digit] }),
+    transferred: (call, room) => ({ type: 'callTransfer', given: [call, room] }),
+    over: (call) => ({ type: 'callHangup', given: [call] }),
+  },
+  'nexmo-client': {
+    pressed: (_, digit) => ({ type: 'audio:dtmf', body: { digit, method: 'in' } }),
+    transferred: (_, room) => ({ type: 'rtc:transfer', cid: room }),
+    over: () => ({ type: 'completed' }),
+  },
+};
+
+export const serverCallsByClientSdk = () => serverCalls('client-sdk', ['ida', 740], ['jim', 1250]);
+export const serverCallsByNexmoClient = () => serverCalls('nexmo-client', ['kay', 860], ['lee', 1370]);
+
+async function serverCalls(packageName, caller, other) {
+  const name = (what) => `${packageName}: ${what}`;
+  const told = TOLD[packageName];
+  const [one, two] = await Promise.all([enter(packageName, ...caller), enter('nexmo-client', ...other)]);
+  const call = await step(name('a call to the server hears its echo'), async () => {
+    const leg = await one.does('serverCall', '447700900000');
+    await one.hears([one]);
+    return leg;
+  });
+  await step(name('muted, its echo stops; only what the house says is heard'), async () => {
+    await one.does('mute', call, true);
+    await one.hears([], [one]);
+    await one.hearsNothing();
+  });
+  await step(name('what it lets say is heard'), async () => {
+    await one.does('say', call, 'Good evening.');
+    await one.hearsSpeech();
+    await one.hearsNothing();
+  });
+  await step(name('unmuted, it hears its echo again'), async () => {
+    await one.does('mute', call, false);
+    await one.hears([one]);
+  });
+  await step(name('earmuffed, it hears nothing'), async () => {
+    await one.does('earmuff', call, true);
+    await one.hearsNothing();
+    await one.does('earmuff', call, false);
+    await one.hears([one]);
+  });
+  await step(name('keys are told, pressed in the audio'), async () => {
+    await one.presses('7');
+    await one.told(told.pressed(call, '7'));
+  });
+  const room = await step(name('it is transferred to another conversation'), async () => {
+    const id = await two.does('open', `${packageName}-${run}`);
+    await rest('POST', `/conversations/${id}/members`, {
+      state: 'joined', user: { name: one.name }, channel: { type: 'app', id: call },
+    });
+    await one.told(told.transferred(call, id));
+    await Promise.all([one.hears([two], [one]), two.hears([one], [two])]);
+    return id;
+  });
+  await step(name('its page is loaded anew, and its media reconnected'), async () => {
+    await one.open();
+    await one.does('reconnect', call, room);
+    await Promise.all([one.hears([two], [one]), two.hears([one], [two])]);
+  });
+  await step(name('it hangs up'), async () => {
+    await one.does('hangUp', call);
+    await two.hears([], [one]);
+  });
+  await step(name('a call that the server ends'), async () => {
+    const leg = await one.does('serverCall', '447700900000');
+    await one.hears([one]);
+    await rest('DELETE', `/legs/${leg}`);
+    await one.told(told.over(leg));
+    await one.hearsNothing();
+  });
+}

@@ -267,7 +267,7 @@ def test_a_recording_without_an_end_is_not_waited_for(play: Play) -> None:
     play(scenario)
 
 
-BAD = {
+BAD: dict[str, Any] = {
     "down": None, "html": b"<html>", "no array": {}, "unknown": [{"action": "levitate"}],
     "incomplete": [{"action": "talk"}], "large": b"[" + b" " * 50_000 + b"]",
     "deep": b"[" * 5_000,

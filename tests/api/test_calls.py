@@ -147,6 +147,37 @@ def test_an_invitation_with_audio_rings_and_is_answered(play: Play) -> None:
     play(scenario)
 
 
+def test_one_who_answers_with_an_offer_of_its_own_is_answered_once(play: Play) -> None:
+    """As the older clients do, which take no offer from the server."""
+
+    async def scenario(world: World) -> None:
+        for name in ("alice", "bob"):
+            await user(world, name)
+        await conversation(world)
+        host = await joined_member(world, "alice")
+        invited = await world.call(
+            "POST", "/v0.3/conversations/CON-1/members",
+            {"state": "invited", "user": {"name": "bob"}, "channel": {"type": "app"},
+             "media": QUIET, "from": host}, user="alice",
+        )  # fmt: skip
+        mid, call = invited.json["id"], invited.json["channel"]["id"]
+        await world.call(
+            "POST", "/v0.3/conversations/CON-1/members",
+            {"state": "joined", "user": {"name": "bob"}, "channel": {"type": "app"}}, user="bob",
+        )  # fmt: skip
+        await world.settle()
+        assert await enabled(world, mid, "bob") == call
+        told = await types(world)
+        assert told.count("rtc:answered") == 1
+        shown = await world.call("GET", f"/v0.3/legs/{call}")
+        assert shown.json["media_state"] == {
+            "mute": False, "earmuff": False, "play_stream": False, "tts": False,
+            "recording": False, "transcribing": False,
+        }  # fmt: skip
+
+    play(scenario)
+
+
 def test_a_caller_that_gives_up_stops_the_ringing(play: Play) -> None:
     async def scenario(world: World) -> None:
         for name in ("alice", "bob"):

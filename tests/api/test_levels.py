@@ -71,6 +71,7 @@ def test_legs_are_told_first_and_then_how_loud_they_are(play: Play) -> None:
             assert (name, page["levels"]) == ("legs", {})
             assert page["legs"] == [{
                 "id": leg, "type": "app", "status": "answered", "connected": True,
+                "direction": "inbound", "from": {"type": "app"}, "to": {},
                 "member_id": "MEM-1", "user_id": "USR-1", "muted": False, "earmuffed": False,
                 "can_hear": None, "can_speak": None,
             }]  # fmt: skip

@@ -2,6 +2,7 @@
 //   CHROMIUM=<executable> PKG_DIR=<folder holding node_modules> node calls.mjs <dev.json>
 import { inApp } from './calls/inapp.mjs';
 import { inbound } from './calls/inbound.mjs';
+import { lostLine } from './calls/lost.mjs';
 import { meeting } from './calls/meeting.mjs';
 import { close, faults } from './calls/people.mjs';
 import { serverCallsByClientSdk, serverCallsByNexmoClient } from './calls/server.mjs';
@@ -9,7 +10,7 @@ import { assert, finish, step } from './steps.mjs';
 
 const only = process.argv[3];
 const acts = [
-  inApp, inbound, meeting, serverCallsByClientSdk, serverCallsByNexmoClient,
+  inApp, inbound, lostLine, meeting, serverCallsByClientSdk, serverCallsByNexmoClient,
 ].filter(({ name }) => !only || only === name);
 await Promise.all(acts.map((act) => act()));
 await step('no page failed', () => assert.deepEqual(faults, []));

@@ -103,6 +103,23 @@ def test_who_declines_hears_of_it(play: Play) -> None:
     play(scenario)
 
 
+def test_who_is_called_hears_of_the_end_of_the_call(play: Play) -> None:
+    """COMPAT: the client SDK rings on until it was told both (wire-clients 5.4)."""
+
+    async def scenario(world: World) -> None:
+        cid, _ = await room(world, "alice")
+        (bob,) = await arrived(world, "bob", query=BASE | TYPED)
+        path = f"/v0.3/conversations/{cid}/members"
+        call = entrance("bob", "invited") | {"media": {"audio_settings": {"enabled": True}}}
+        for name in (None, "bob"):  # cancelled, rejected
+            invited = (await world.call("POST", path, call)).json["id"]
+            await world.call("DELETE", f"{path}/{invited}", user=name)
+            await settle()
+            assert names(bob.hear()) == ["member:invited", "rtc:hangup", "member:left"]
+
+    play(scenario)
+
+
 def test_a_user_who_is_in_by_two_members_is_told_once_until_both_left(play: Play) -> None:
     async def scenario(world: World) -> None:
         cid, (alice, _) = await room(world, "alice", "bob")

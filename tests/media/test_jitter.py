@@ -105,7 +105,7 @@ def test_playing_falls_back_for_packets_that_come_late() -> None:
     line = Line()
     played = line.run([[0], [1], [], [2], [3], [4]])
     assert played == [0, 1, None, 2, 3, 4]
-    assert line.jitter.late[1] == 1
+    assert line.jitter.late[1] == 0, "it was played"
 
 
 def test_one_straggler_does_not_delay_for_long() -> None:

@@ -242,11 +242,11 @@ def test_the_way_through(
         assert (run.begin() if happening is None else run.on(happening)) == orders
 
 
-ACTIONS = st.sampled_from(
+ACTIONS: st.SearchStrategy[Action] = st.sampled_from(
     [TALK, BARGE, Talk("x", loop=0), Stream([URL], barge_in=True), Record(), Record(time_out=5),
      KEYS, SPEECH, EITHER, Input(["dtmf"], dtmf=Keys(max_digits=1)), ROOM]
 )  # fmt: skip
-SCRIPTS = st.lists(ACTIONS, max_size=6).map(tuple)
+SCRIPTS: st.SearchStrategy[Script] = st.lists(ACTIONS, max_size=6).map(lambda each: tuple(each))
 HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
     st.sampled_from(
         [SoundOver(), SoundOver("lost"), RecordOver(), RecordOver("lost"), Barred("gone"), Spoke(),
@@ -254,13 +254,13 @@ HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
     ),
     st.sampled_from("0159*#Ap").map(Pressed),
     st.integers(1, 6).map(Elapsed),
-    SCRIPTS.map(Told),
+    SCRIPTS.map(lambda script: Told(script)),
 )  # fmt: skip
 
 
 @given(SCRIPTS, st.lists(HAPPENINGS, max_size=30))
 @settings(max_examples=100)
-def test_whatever_happens_in_whatever_order(actions: Any, happenings: list[Happening]) -> None:
+def test_whatever_happens_in_whatever_order(actions: Script, happenings: list[Happening]) -> None:
     run = Run(actions)
     orders = run.begin()
     for happening in happenings:
@@ -291,14 +291,14 @@ def balance(orders: list[Order]) -> None:
 
 @given(SCRIPTS.filter(lambda actions: ROOM not in actions))
 @settings(max_examples=100)
-def test_a_script_comes_to_its_end(actions: Any) -> None:
+def test_a_script_comes_to_its_end(actions: Script) -> None:
     """When everything that was begun takes its course."""
     run = Run(actions)
     todo = run.begin()
     for _ in range(100):
         if run.is_over:
             return
-        happening = next(filter(None, map(course, todo[::-1])))
+        happening = next(each for order in todo[::-1] if (each := course(order)) is not None)
         todo = run.on(happening) or todo[:-1]
     pytest.fail(f"still busy with {todo}")
 

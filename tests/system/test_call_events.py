@@ -25,13 +25,15 @@ pytestmark = [pytest.mark.system, needs_speech]
 ANNES, BENS, FILES = 700, 1_100, 1_500
 """Hertz: the voices of Anne and Ben, and of the file that is played."""
 RINGBACK = (440, 480)
+NOWHERE = "http://127.0.0.1:9/"
+"""Where an application is down, so that nobody answers its calls."""
 GROUPS = {"audio", "rtc", "leg", "knocking"}
 SENTENCE = SENTENCES[0]
 
 
 def test_each_event_has_a_real_cause(plant: Plant, voices: dict[str, Samples]) -> None:
     async def session() -> None:
-        async with hall(plant) as here:
+        async with hall(plant, TERTULIA_DEV__ANSWER_URL=NOWHERE) as here:
             anne, ben = await here.guest("anne"), await here.guest("ben")
             await who_hears_whom(here, anne, ben)
             await what_is_played(here, anne, ben)

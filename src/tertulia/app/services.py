@@ -22,6 +22,7 @@ from tertulia.services.media import MediaFiles
 from tertulia.services.members import Members
 from tertulia.services.messages import Messages
 from tertulia.services.metering import Metering
+from tertulia.services.openings import Openings
 from tertulia.services.reactions import CallReactions
 from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
@@ -30,7 +31,7 @@ from tertulia.services.signalling import Signalling
 from tertulia.services.switchboard import Switchboard
 from tertulia.services.users import Users
 from tertulia.services.voicehooks import VoiceHooks
-from tertulia.settings import Settings
+from tertulia.settings import Limits, Settings
 
 
 class Services:
@@ -44,35 +45,9 @@ class Services:
             log=log, directory=directory, announcer=self.announcements, cards=cards, clock=clock,
             ids=ids,
         )  # fmt: skip
-        patience = outside.patience
         self.errands = errands = Errands()
-        self.legs = legs = Legs(
-            conversations=conversations, directory=directory, workers=outside.workers, clock=clock
-        )
-        self.calls = calls = Calls(
-            legs=legs, conversations=conversations, directory=directory, clock=clock, ids=ids,
-            errands=errands, patience=patience,
-        )  # fmt: skip
-        self.signalling = Signalling(
-            calls=calls, legs=legs, conversations=conversations, clock=clock, ids=ids,
-            errands=errands, patience=patience,
-        )  # fmt: skip
-        self.leg_control = LegControl(
-            calls=calls, legs=legs, conversations=conversations, directory=directory
-        )
-        self.members = Members(
-            conversations=conversations, users=self.users, directory=directory, ids=ids,
-            clock=clock, calls=calls, signalling=self.signalling,
-        )  # fmt: skip
-        self.knocking = Knocking(
-            calls=calls, legs=legs, conversations=conversations, members=self.members,
-            clock=clock, ids=ids, errands=errands,
-        )  # fmt: skip
-        self.conductor = Conductor(log=log, workers=outside.workers, errands=errands)
-        reactions = CallReactions(
-            calls=calls, legs=legs, signalling=self.signalling, knocking=self.knocking
-        )
-        self.conductor.add(reactions.reactions, reactions.hearings)
+        self._connect_calls(outside, settings.limits)
+        legs = self.legs
         self.media = MediaFiles(
             store=outside.media, directory=directory, conversations=conversations, clock=clock,
             ids=ids, upload_limit=settings.media.upload_limit, quota=settings.media.quota,
@@ -86,13 +61,52 @@ class Services:
             audio=self.audio, control=self.leg_control, legs=legs, conversations=conversations,
             ids=ids,
         )  # fmt: skip
-        self.events = Events(conversations=conversations, media=self.media, log=log, ids=ids)
+        self.events = Events(
+            conversations=conversations, media=self.media, legs=legs, log=log, ids=ids
+        )
         self.applications = Applications(
             directory=directory, media=outside.media, clock=clock, ids=ids, smith=outside.smith
         )
         self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
         self._answer_calls(outside)
         self._look_on(outside, settings.limits.streams)
+
+    def _connect_calls(self, outside: Outside, limits: Limits) -> None:
+        """Legs, and how they come into conversations."""
+        directory, clock, ids = outside.store, outside.clock, outside.ids
+        conversations, errands, patience = self.conversations, self.errands, outside.patience
+        self.legs = legs = Legs(
+            conversations=conversations, directory=directory, workers=outside.workers, clock=clock,
+            per_application=limits.legs, per_user=limits.legs_per_user,
+        )  # fmt: skip
+        self.calls = calls = Calls(
+            legs=legs, conversations=conversations, directory=directory, clock=clock,
+            errands=errands, patience=patience,
+        )  # fmt: skip
+        openings = Openings(
+            legs=legs, calls=calls, clock=clock, ids=ids, errands=errands, patience=patience
+        )
+        self.signalling = Signalling(
+            openings=openings, calls=calls, legs=legs, conversations=conversations, clock=clock,
+            ids=ids, errands=errands, patience=patience,
+        )  # fmt: skip
+        self.leg_control = LegControl(
+            openings=openings, calls=calls, legs=legs, conversations=conversations,
+            directory=directory,
+        )  # fmt: skip
+        self.members = Members(
+            conversations=conversations, users=self.users, directory=directory, ids=ids,
+            clock=clock, calls=calls, signalling=self.signalling,
+        )  # fmt: skip
+        self.knocking = Knocking(
+            calls=calls, legs=legs, conversations=conversations, members=self.members,
+            clock=clock, ids=ids, errands=errands,
+        )  # fmt: skip
+        self.conductor = Conductor(log=outside.store, workers=outside.workers, errands=errands)
+        reactions = CallReactions(
+            calls=calls, legs=legs, signalling=self.signalling, knocking=self.knocking
+        )
+        self.conductor.add(reactions.reactions, reactions.hearings)
 
     def _answer_calls(self, outside: Outside) -> None:
         """What becomes of calls to the application."""

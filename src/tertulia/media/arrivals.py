@@ -147,8 +147,11 @@ class Arrivals:
             fresh = slice(self._filled, self._filled + count)
             self._filled += count
             self._came[fresh] = now
-            if self._filled == ROWS or int(self._port.packets[fresh, 0].min()) < _MEDIA:
+            is_full = self._filled == ROWS
+            if is_full or int(self._port.packets[fresh, 0].min()) < _MEDIA:
                 self.sort(now, next_tick)
+            if not is_full:
+                break
         return received
 
     def sort(self, now: float, next_tick: float) -> None:

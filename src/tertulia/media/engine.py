@@ -211,6 +211,11 @@ class Engine:
         self.ticks += 1
         for part in (self._players, self._recorders, self._listeners):
             part.advance(at)
+        if self.legs.named:
+            self._converse(now)
+        self._duties.renew()
+
+    def _converse(self, now: float) -> None:
         layouts = self.rooms.layouts()
         self._speak()
         self._keys.poll(now)
@@ -219,7 +224,6 @@ class Engine:
             if len(layout.slots):
                 self._hear(layout, rate)
         self._look_after(now)
-        self._duties.renew()
 
     def _speak(self) -> None:
         """What everybody says in this frame."""

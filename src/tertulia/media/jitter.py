@@ -166,8 +166,9 @@ class Jitter:
 
     def _note(self, slots: Numbers, ahead: Numbers, ahead_ms: Times, again: Flags) -> None:
         early = ahead * float(FRAME_MS) + ahead_ms
-        if again.any():
-            slots, early = slots[~again], early[~again]
+        told = ~again & (ahead >= 0) if self._forgives else ~again
+        if not told.all():
+            slots, early = slots[told], early[told]
         latest, earliest = self.latest[slots], self.earliest[slots]
         self.latest[slots] = latest + np.maximum(_RISE, (early - latest) / _MEMORY)
         self.earliest[slots] = earliest - np.maximum(_RISE, (earliest - early) / _MEMORY)
@@ -244,14 +245,12 @@ class Jitter:
         """Leave out a frame where all have come too early for long; best where there is silence."""
         latest = self.latest[slots]
         behind = (latest > FRAME_MS + MARGIN) & (silent | (latest > _HASTE))
-        self._hasten(slots[behind & self.started[slots]], 1)
+        slots = slots[behind & self.started[slots]]
+        self._cursor[slots] += 1
+        self.earliest[slots] -= FRAME_MS
+        self.latest[slots] -= FRAME_MS
 
     def skip(self, slots: Numbers, frames: int) -> None:
         """Go on as if so many frames had been played: the time for them was missed."""
         self._forgives = True
-        self._hasten(slots[self.started[slots]], frames)
-
-    def _hasten(self, slots: Numbers, frames: int) -> None:
-        self._cursor[slots] += frames
-        self.earliest[slots] -= frames * FRAME_MS
-        self.latest[slots] -= frames * FRAME_MS
+        self._cursor[slots[self.started[slots]]] += frames

@@ -237,7 +237,11 @@ def _marked(indices: Indices, size: int) -> Flags:
 def _wholes(of: Indices, listeners: Indices, wanted: Indices) -> tuple[Indices, Indices]:
     """Rooms of which the whole is needed, and the first listener of each. `of` is the room of
     each listener, ascending."""
-    firsts = np.flatnonzero(np.diff(of, prepend=-1))
+    begins = np.ones(len(of), np.bool_)
+    begins[1:] = of[1:] != of[:-1]
+    firsts = np.flatnonzero(begins)
+    if not len(wanted):
+        return listeners[firsts], of[firsts]
     unheard = np.setdiff1d(wanted, of[firsts])
     nobody = np.full(len(unheard), NOBODY)
     return np.concatenate((listeners[firsts], nobody)), np.concatenate((of[firsts], unheard))

@@ -57,7 +57,7 @@ class Recutter:
         cut, rate = self._cut[slot], RATES[codec]
         step, frame = int(self._bank.jitter.step[slot]), rate // 50
         missing = (ticks - cut.expected + (1 << 31)) % (1 << 32) - (1 << 31)
-        if -_GAP_FRAMES * step < missing < 0:
+        if -_GAP_FRAMES * step <= missing < 0:
             return
         cut.expected = (ticks + len(samples) * step // frame) % (1 << 32)
         if abs(missing) > _GAP_FRAMES * step:

@@ -53,7 +53,7 @@ def _between(samples: Samples) -> Weights:
 
 def _rounded(samples: Weights) -> Samples:
     np.rint(samples, out=samples)
-    np.clip(samples, -32768, 32767, out=samples)
+    np.minimum(np.maximum(samples, -32768, out=samples), 32767, out=samples)
     return samples.astype(np.int16)
 
 

@@ -51,6 +51,8 @@ class Activity:
         """Who is speaking."""
         self._softest = np.full((_BLOCKS, capacity), _UNKNOWN, np.float32)
         self._ticks = 0
+        self._rows = 0
+        """Those beyond were never heard."""
         self._missing: Numbers = np.zeros(capacity, np.int64)
         self._heard: Flags = np.zeros(capacity, np.bool_)
         self._spoke: Flags = np.zeros(capacity, np.bool_)
@@ -63,6 +65,7 @@ class Activity:
         `excluded`, it is no speech whatever it sounds like."""
         if not len(rows):
             return
+        self._rows = max(self._rows, int(rows.max()) + 1)
         samples = frames.astype(np.float32)
         power = np.einsum("ij,ij->i", samples, samples) / (frames.shape[1] * _FULL_SCALE**2)
         levels = np.maximum(10 * np.log10(power + 1e-10), SILENT)
@@ -77,16 +80,18 @@ class Activity:
 
     def tick(self) -> list[tuple[int, bool]]:
         """The legs that began (True) or ceased (False) to speak."""
-        self.levels[~self._heard] = SILENT
-        self._keep_floor()
-        self._quiet += 1
-        self._quiet[self._spoke] = 0
-        self._score += np.where(self._spoke, 1, -1)
-        np.clip(self._score, 0, _ON, out=self._score)
-        on = (self._score >= _ON) | (self.on & (self._quiet < _OFF))
-        changed = np.flatnonzero(on != self.on)
-        self.on = on
-        self._heard[:] = self._spoke[:] = False
+        rows = slice(0, self._rows)
+        heard, spoke, quiet = self._heard[rows], self._spoke[rows], self._quiet[rows]
+        self.levels[rows][~heard] = SILENT
+        self._keep_floor(rows)
+        quiet += 1
+        quiet[spoke] = 0
+        score = np.maximum(self._score[rows] + np.where(spoke, 1, -1), 0)
+        self._score[rows] = np.minimum(score, _ON)
+        on = (score >= _ON) | (self.on[rows] & (quiet < _OFF))
+        changed = np.flatnonzero(on != self.on[rows])
+        self.on[rows] = on
+        heard[:] = spoke[:] = False
         return [(row, bool(on[row])) for row in changed.tolist()]
 
     def forget(self, row: int) -> None:
@@ -96,12 +101,13 @@ class Activity:
         self._score[row] = self._quiet[row] = self._missing[row] = 0
         self._detectors.pop(row, None)
 
-    def _keep_floor(self) -> None:
+    def _keep_floor(self, rows: slice) -> None:
         """Legs that have been missing for long are silent; every so often a new block begins."""
-        self._missing += 1
-        self._missing[self._heard] = 0
+        missing = self._missing[rows]
+        missing += 1
+        missing[self._heard[rows]] = 0
         block = self._softest[self._ticks // _BLOCK % _BLOCKS]
-        block[self._missing > _PATIENCE] = SILENT
+        block[rows][missing > _PATIENCE] = SILENT
         self._ticks += 1
         if not self._ticks % _BLOCK:
             self._softest[self._ticks // _BLOCK % _BLOCKS] = _UNKNOWN

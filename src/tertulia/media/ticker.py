@@ -9,6 +9,9 @@ from tertulia.media.engine import TICK, Engine
 from tertulia.model.commands import AnyCommand, Load
 
 LATE = TICK / 2
+EARLY = 0.001
+"""Seconds before its time that a tick is taken for due: the loop's timers are whole milliseconds,
+and to ask for less than one of them is to ask a dozen times."""
 STALL = 5
 """Ticks missed at once from which they are left out: so many made up for at once would only come
 too late again, and be heard as a rush."""
@@ -97,8 +100,7 @@ class Ticker:
     def _tick(self) -> None:
         now = self._clock()
         behind = now - self._engine.next_tick
-        if behind < 0:
-            # The loop's timers are whole milliseconds: it may wake a moment early.
+        if behind < -EARLY:
             self._wait()
             return
         if behind > LATE:

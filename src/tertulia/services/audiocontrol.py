@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
-from tertulia.model.errors import LegOver, NothingSounds
+from tertulia.model.errors import Forbidden, LegOver, NothingSounds
 from tertulia.model.event import Fact
 from tertulia.model.events.audio import (
     AudioDtmf,
@@ -67,10 +67,12 @@ class AudioControl:
         live = await self._control.control(leg_id, actor)
         if live.leg.conversation_id is None:
             raise LegOver("The leg is in no conversation.")
+        await self._authorise(live.leg.conversation_id, actor)
         return Place(live.leg.conversation_id, live)
 
     async def conversation(self, conversation_id: ConversationId, actor: Actor) -> Place:
-        await self._conversations.seen(conversation_id, actor)
+        """Raises ConversationNotFound, Forbidden."""
+        await self._authorise(conversation_id, actor)
         return Place(conversation_id)
 
     async def play(self, place: Place, body: AudioPlay, actor: Actor) -> str:
@@ -84,8 +86,10 @@ class AudioControl:
         return await self._ask(place, "audio:record", body, actor)
 
     async def press(self, place: Place, digits: str, actor: Actor) -> None:
+        """COMPAT: the client SDK needs `digit` and the channel (wire-clients 5.5)."""
         channel = place.live.leg.channel if place.live else None
-        await self._ask(place, "audio:dtmf", AudioDtmf(digits=digits, channel=channel), actor)
+        body = AudioDtmf(digit=digits, digits=digits, channel=channel)
+        await self._ask(place, "audio:dtmf", body, actor)
 
     async def stop_sounds(self, place: Place, actor: Actor, *, speech: bool) -> None:
         """Stop what is played, or said, there. Raises NothingSounds."""
@@ -114,11 +118,17 @@ class AudioControl:
         for each in taking:
             await self._ask(place, "audio:record:stop", AudioRecordStop(each), actor)
 
-    def listen(self, place: Place, wanted: Wanted, asr_id: str | None = None) -> str:
-        """Recognise what is said on a leg next; the id of that."""
-        if place.live is None:
-            raise LegOver("Only a leg can be listened to.")
-        return self._audio.recognition.start(place.live, wanted, asr_id=asr_id)
+    def listen(self, place: Place, wanted: Wanted, *, instead: bool = False) -> str:
+        """Recognise what is said on a leg next; the id of that. `instead` of what listens now."""
+        recognition, live = self._audio.recognition, _listened(place)
+        earlier = recognition.of_leg(live.leg.id) if instead else []
+        for each in earlier:
+            recognition.stop(each)
+        return recognition.start(live, wanted)
+
+    def listen_again(self, place: Place, asr_id: str) -> None:
+        """For what was wanted before by this id. Raises NothingSounds."""
+        self._audio.recognition.start_again(_listened(place), asr_id)
 
     def stop_listening(self, place: Place, asr_id: str | None = None) -> None:
         """Raises NothingSounds."""
@@ -153,6 +163,13 @@ class AudioControl:
             recording=bool(where and self._audio.recordings.taking(where, leg.id)),
         )  # fmt: skip
 
+    async def _authorise(self, conversation_id: ConversationId, actor: Actor) -> None:
+        """What goes on in a conversation is its members' and the application's to say: they could
+        ask for it by events too."""
+        conversation = await self._conversations.seen(conversation_id, actor)
+        if not actor.is_system and actor.membership(conversation) is None:
+            raise Forbidden("Only who has joined the conversation may control its audio.")
+
     async def _ask(self, place: Place, name: str, body: Body, actor: Actor) -> str:
         event_type = find(name)
         assert event_type is not None
@@ -167,3 +184,9 @@ class AudioControl:
             place.conversation_id, system, lambda *_: Decision((fact,))
         )
         return minted
+
+
+def _listened(place: Place) -> LiveLeg:
+    if place.live is None:
+        raise LegOver("Only a leg can be listened to.")
+    return place.live

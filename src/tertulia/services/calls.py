@@ -6,6 +6,7 @@ rest happen.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import Struct
@@ -23,34 +24,31 @@ from tertulia.model.calling import (
     transferred,
 )
 from tertulia.model.commands import (
-    Account,
-    Answer,
-    Answered,
     Closed,
-    Command,
     Down,
     Hearing,
     Join,
-    Report,
     Up,
 )
 from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, Unavailable
 from tertulia.model.event import Fact
-from tertulia.model.events.leg import LegStatus, LegType
-from tertulia.model.events.values import Direction
+from tertulia.model.events.leg import LegStatus
 from tertulia.model.ids import ConversationId, LegId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced, as_entered, moved
 from tertulia.model.membership import leave
-from tertulia.model.state import Conversation, Endpoint, Member, MemberState, Reason, User
-from tertulia.ports import Clock, Directory, Ids
+from tertulia.model.state import Conversation, Member, MemberState, Reason, User
+from tertulia.ports import Clock, Directory
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
 
 TRANSFERRED = Reason(code="transferred", text="The leg was transferred.")
 OVER = Reason(code="remote_hangup", text="The leg has ended.")
+
+Foreword = Callable[[Conversation], Fact]
+"""What is told first, from the conversation as it is then."""
 
 
 class Patience(Struct, frozen=True):
@@ -80,57 +78,14 @@ class Patience(Struct, frozen=True):
 class Calls:
     def __init__(
         self, *, legs: Legs, conversations: Conversations, directory: Directory, clock: Clock,
-        ids: Ids, errands: Errands, patience: Patience,
+        errands: Errands, patience: Patience,
     ) -> None:  # fmt: skip
         self._legs = legs
         self._conversations = conversations
         self._directory = directory
         self._clock = clock
-        self._ids = ids
         self._errands = errands
         self._patience = patience
-
-    async def open(self, sdp: str, actor: Actor, *, name: str) -> tuple[Leg, str]:
-        """Take a client's offer of a leg that will call; the leg and the answer to it.
-
-        `name` is the user's. Raises ValidationFailed, MediaUnavailable.
-        """
-        leg = self.started(actor, Endpoint(type="app", user=name), is_call=True)
-        live, answer = await self.offered(leg, sdp)
-        self._errands.after(self._patience.unused, partial(self._give_up, live))
-        return leg, answer
-
-    async def offered(self, leg: Leg, sdp: str) -> tuple[LiveLeg, str]:
-        """Open a leg that a client offers, with the answer to it."""
-        live, report = await self.begin(leg, Answer(leg.id, sdp), "body.offer.sdp")
-        assert isinstance(report, Answered)
-        return live, report.sdp
-
-    async def begin(self, leg: Leg, command: Command, where: str) -> tuple[LiveLeg, Report]:
-        """As Legs.open. A leg that nobody waits for any more ends."""
-        try:
-            return await self._legs.open(leg, command, where)
-        except asyncio.CancelledError:
-            live = self._legs.live(leg.id)
-            if live is not None:
-                self._errands.run(self.end(live, Ending.UNUSED))
-            raise
-
-    def started(self, actor: Actor, caller: Endpoint, *, is_call: bool) -> Leg:
-        """A leg that its client has begun."""
-        now = self._clock.now()
-        leg = Leg(
-            id=LegId(self._ids.bare()), application_id=actor.application_id, type=LegType.APP,
-            direction=Direction.INBOUND, status=LegStatus.STARTED, started_at=now, from_=caller,
-            user_id=actor.user_id, is_call=is_call,
-        )  # fmt: skip
-        return advanced(leg, LegStatus.STARTED, now)
-
-    async def answer(self, leg: Leg, sdp: str) -> str:
-        """Have the worker take an offer, for a new path of a leg that is there."""
-        report = await self._legs.ask(leg.application_id, Answer(leg.id, sdp), "body.offer.sdp")
-        assert isinstance(report, Answered)
-        return report.sdp
 
     # ── what the log says ──
 
@@ -160,10 +115,10 @@ class Calls:
         if leg.is_call:
             await self._leave(member.conversation_id, member.id, leg, OVER)
 
-    async def attach(self, live: LiveLeg, member: Member, *first: Fact) -> Leg:
+    async def attach(self, live: LiveLeg, member: Member, foreword: Foreword | None = None) -> Leg:
         """Put a leg into the conversation of its member; from now on it is answered.
 
-        `first` is told before. Raises ConversationNotFound, Unavailable.
+        Raises ConversationNotFound, Unavailable.
         """
         live.leg = as_entered(live.leg, member)
         if not live.is_up and live.waiting is None:
@@ -175,6 +130,7 @@ class Calls:
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
             told = () if _is_there(live.leg, member) else answered(leg)
+            first = () if foreword is None else (foreword(conversation),)
             return (*first, *told, *self._media(live, conversation, leg))
 
         leg = await self._legs.change(live, change, telling)
@@ -303,10 +259,6 @@ class Calls:
         """For the media path to open; then the leg ends."""
         live.wait(self._errands.after(seconds, partial(self.end, live, ending)))
 
-    async def _give_up(self, live: LiveLeg) -> None:
-        if live.leg.conversation_id is None:
-            await self.end(live, Ending.UNUSED)
-
     async def _tell_media(self, live: LiveLeg) -> None:
         if live.leg.member_id is None or live.leg.conversation_id is None or live.is_ending:
             return
@@ -377,9 +329,7 @@ class Calls:
         )
         self._errands.insist(partial(self._leave, origin, was_member, was, TRANSFERRED))
 
-    async def _leave(
-        self, origin: ConversationId, was: MemberId, leg: Leg, reason: Reason
-    ) -> None:
+    async def _leave(self, origin: ConversationId, was: MemberId, leg: Leg, reason: Reason) -> None:
         user = await self._user(leg)
 
         def decide(conversation: Conversation, now: Instant) -> Decision:

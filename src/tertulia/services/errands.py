@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import Any, TypeVar
 
 from tertulia.model.errors import TertuliaError, Unavailable
 
 RETRY_SECONDS = 0.2
 
 Errand = Callable[[], Coroutine[Any, Any, None]]
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Errands:
 
     def insist(self, errand: Errand) -> None:
         """On its own, and again for as long as the store cannot take it."""
-        self.run(_insist(errand))
+        self.run(insist(errand))
 
     def in_turn(self, key: Hashable, errand: Errand) -> None:
         """Behind what was given by the same key before."""
@@ -101,9 +102,10 @@ class Errands:
             _log.error("an errand met a bug", exc_info=error, extra={"action": "errand_broken"})
 
 
-async def _insist(errand: Errand) -> None:
+async def insist(act: Callable[[], Awaitable[T]]) -> T:
+    """Do it, and again for as long as the store cannot take it."""
     while True:
         try:
-            return await errand()
+            return await act()
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)

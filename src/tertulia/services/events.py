@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.decision import Decision
-from tertulia.model.errors import EventNotFound, ValidationFailed
+from tertulia.model.errors import EventNotFound, Forbidden, ValidationFailed
 from tertulia.model.event import Event, Fact
+from tertulia.model.events.audio import LegAudio
 from tertulia.model.events.registry import Creator, decode_body, encode_body, find, mint
 from tertulia.model.events.values import EventReference
 from tertulia.model.extending import EDIT, EDITS
@@ -20,6 +21,7 @@ from tertulia.model.posting import EventDraft, creatable, delete, post
 from tertulia.model.state import Conversation
 from tertulia.ports import Conflict, EventLog, EventQuery, Ids
 from tertulia.services.conversations import Conversations
+from tertulia.services.legs import Legs
 from tertulia.services.media import MediaFiles
 
 EDITS_PAGE = 100
@@ -30,10 +32,12 @@ Targets = Sequence[Event | None]
 
 class Events:
     def __init__(
-        self, *, conversations: Conversations, media: MediaFiles, log: EventLog, ids: Ids
-    ) -> None:
+        self, *, conversations: Conversations, media: MediaFiles, legs: Legs, log: EventLog,
+        ids: Ids,
+    ) -> None:  # fmt: skip
         self._conversations = conversations
         self._media = media
+        self._legs = legs
         self._log = log
         self._ids = ids
 
@@ -45,6 +49,8 @@ class Events:
         body = decode_body(event_type, bytes(draft.body))
         if event_type.mints:
             body = mint(event_type, body, self._ids.bare())
+        if isinstance(body, LegAudio):
+            self._check_own(body, actor)
         fact = Fact(draft.type, encode_body(body), draft.from_, draft.to)
         named = body.targets if isinstance(body, EventReference) else ()
 
@@ -98,6 +104,12 @@ class Events:
                 return found[: query.limit]
             last = read[-1].id or 0
             query = replace(query, before=last) if query.descending else replace(query, after=last)
+
+    def _check_own(self, body: LegAudio, actor: Actor) -> None:
+        """A user mutes and earmuffs no leg but its own: nobody opens another's microphone."""
+        live = self._legs.live(body.rtc_id)
+        if live is not None and not actor.is_system and live.leg.user_id != actor.user_id:
+            raise Forbidden("A user may only act on a leg of its own.")
 
     async def _commit_about(
         self, conversation_id: ConversationId, named: Sequence[EventId], actor: Actor,

@@ -62,9 +62,7 @@ class House:
         """Answer a call."""
         knock = line.knock
         system = Actor(knock.application_id)
-        conversation = await self._conversations.create(
-            ConversationDraft(), system, given=line.own
-        )
+        conversation = await self._conversations.create(ConversationDraft(), system, given=line.own)
         self._called[knock.live.leg.id] = knock
         if await self._knocking.admit(knock, conversation.id) is None:
             del self._called[knock.live.leg.id]

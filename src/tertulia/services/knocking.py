@@ -8,10 +8,17 @@ from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
-from tertulia.model.errors import Forbidden, KnockingNotFound, LegNotFound, LegOver, TertuliaError
+from tertulia.model.errors import (
+    Forbidden,
+    KnockingNotFound,
+    LegNotFound,
+    LegOver,
+    TertuliaError,
+    ValidationFailed,
+)
 from tertulia.model.event import Fact
 from tertulia.model.events.knocking import AppKnocking, AppKnockingCancel, Knocker
-from tertulia.model.events.registry import Body, encode_body
+from tertulia.model.events.registry import BODY_MAX, Body, encode_body
 from tertulia.model.events.values import CustomData
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.instant import Instant, iso
@@ -66,6 +73,12 @@ class Knocking:
         live = self._legs.live(draft.channel.id)
         if live is None or live.leg.user_id != user.id:
             raise LegNotFound()
+        async with live.turn:
+            knock = await self._begin(live, draft, user)
+        self._errands.run(self._decide(knock))
+        return knock
+
+    async def _begin(self, live: LiveLeg, draft: KnockDraft, user: User) -> Knock:
         if live.is_ending or live.leg.knocking_id or live.leg.conversation_id:
             raise LegOver("The leg is in a call already.")
         channel = replace(
@@ -74,16 +87,18 @@ class Knocking:
         )  # fmt: skip
         properties = draft.properties or CustomData({})
         knock = Knock(
-            id=f"knocking-{self._ids.bare()}", application_id=actor.application_id, user=user,
+            id=f"knocking-{self._ids.bare()}", application_id=user.application_id, user=user,
             live=live, to=channel.to or Endpoint(), custom_data=properties.custom_data,
             created_at=self._clock.now(),
         )  # fmt: skip
+        body = AppKnocking(Knocker(user.id), channel, properties)
+        if len(encode_body(body)) > BODY_MAX:
+            raise ValidationFailed.of("body", f"must not be larger than {BODY_MAX} bytes")
+        await self._tell("app:knocking", body, knock)
         live.leg = replace(
             live.leg, knocking_id=knock.id, from_=channel.from_ or Endpoint(), to=knock.to
         )
         self._waiting[knock.id] = knock
-        await self._tell("app:knocking", AppKnocking(Knocker(user.id), channel, properties), knock)
-        self._errands.run(self._decide(knock))
         return knock
 
     async def cancel(self, knock_id: str, actor: Actor, reason: Reason | None) -> None:
@@ -97,7 +112,7 @@ class Knocking:
 
     async def admit(self, knock: Knock, conversation_id: ConversationId) -> Member | None:
         """Let the caller join a conversation by its leg; None when it has gone meanwhile."""
-        if self._waiting.pop(knock.id, None) is None:
+        if knock.live.is_ending or self._waiting.pop(knock.id, None) is None:
             return None
         leg = knock.live.leg
         channel = Channel(type="app", id=leg.id, from_=leg.from_, to=knock.to, knocking_id=knock.id)
@@ -106,7 +121,11 @@ class Knocking:
             knocking_id=knock.id,
         )  # fmt: skip
         system = Actor(knock.application_id)
-        member, _ = await self._members.create(conversation_id, draft, system)
+        try:
+            member, _ = await self._members.create(conversation_id, draft, system)
+        except TertuliaError:
+            self._waiting[knock.id] = knock  # to be refused
+            raise
         return member
 
     async def refuse(self, knock: Knock, ending: Ending = Ending.NOT_FOUND) -> None:

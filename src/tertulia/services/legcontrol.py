@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
 from tertulia.model.decision import Decision
@@ -16,17 +18,21 @@ from tertulia.ports import Directory, LegFilter, ListedLeg, Page
 from tertulia.services.calls import Calls
 from tertulia.services.conversations import Conversations
 from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.openings import Openings
 
 _SETTINGS = {
-    "mute": "audio:mute:on", "unmute": "audio:mute:off",
-    "earmuff": "audio:earmuff:on", "unearmuff": "audio:earmuff:off",
+    "mute": ("audio:mute:on", {"muted": True}), "unmute": ("audio:mute:off", {"muted": False}),
+    "earmuff": ("audio:earmuff:on", {"earmuffed": True}),
+    "unearmuff": ("audio:earmuff:off", {"earmuffed": False}),
 }  # fmt: skip
 
 
 class LegControl:
     def __init__(
-        self, *, calls: Calls, legs: Legs, conversations: Conversations, directory: Directory
-    ) -> None:
+        self, *, openings: Openings, calls: Calls, legs: Legs, conversations: Conversations,
+        directory: Directory,
+    ) -> None:  # fmt: skip
+        self._openings = openings
         self._calls = calls
         self._legs = legs
         self._conversations = conversations
@@ -36,13 +42,16 @@ class LegControl:
         user = await self._directory.user(actor.user_id) if actor.user_id else None
         if user is None:
             raise UserNotFound()
-        return await self._calls.open(sdp, actor, name=user.name)
+        return await self._openings.call(sdp, actor, name=user.name)
 
     async def find(self, leg_id: LegId, actor: Actor) -> Leg:
         return await self._legs.find(leg_id, actor)
 
     async def list(self, where: LegFilter, page: Page) -> Sequence[ListedLeg]:
-        return await self._legs.list(where, page)
+        """Those that have not ended as they are now: their audio settings are stored only with
+        their next status."""
+        found = await self._legs.list(where, page)
+        return [self._as_it_is(each) for each in found]
 
     async def act(self, leg_id: LegId, action: str, actor: Actor) -> Leg:
         """Raises LegNotFound, LegOver, Forbidden."""
@@ -52,7 +61,7 @@ class LegControl:
         elif action == "answer":
             await self._answer(live)
         else:
-            await self._set(live, _SETTINGS[action])
+            return await self._set(live, action)
         return live.leg
 
     async def end(self, leg_id: LegId, actor: Actor) -> None:
@@ -72,14 +81,20 @@ class LegControl:
             raise LegOver("The leg has ended.")
         return live
 
-    async def _set(self, live: LiveLeg, name: str) -> None:
-        """The event is the cause: the conductor makes it true."""
+    def _as_it_is(self, listed: ListedLeg) -> ListedLeg:
+        live = self._legs.live(listed.leg.id)
+        return replace(listed, leg=live.leg) if live is not None else listed
+
+    async def _set(self, live: LiveLeg, action: str) -> Leg:
+        """The event is the cause: the conductor makes it true. The leg as it will be then."""
         leg = live.leg
         if leg.conversation_id is None:
             raise LegOver("The leg is in no conversation.")
+        name, changed = _SETTINGS[action]
         fact = Fact(name, encode_body(LegAudio(leg.id)), leg.member_id, leg.member_id)
         system = Actor(leg.application_id)
         await self._conversations.commit(leg.conversation_id, system, lambda *_: Decision((fact,)))
+        return replace(live.leg, **changed)
 
     async def _answer(self, live: LiveLeg) -> None:
         leg = live.leg

@@ -244,5 +244,6 @@ class Legs:
 
 def _counted(leg: Leg) -> list[str]:
     """Under what it is counted."""
-    is_client = leg.type is LegType.APP and leg.user_id is not None
-    return [leg.application_id, leg.user_id] if is_client else [leg.application_id]
+    if leg.type is LegType.APP and leg.user_id is not None:
+        return [leg.application_id, leg.user_id]
+    return [leg.application_id]

@@ -10,7 +10,6 @@ from tertulia.model.decision import Decide, Decision
 from tertulia.model.errors import (
     ConversationNotFound,
     MemberNotFound,
-    Rejected,
     ValidationFailed,
 )
 from tertulia.model.event import Event, Fact

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from tertulia.model.actor import Actor
-from tertulia.model.commands import Listen, Listened, StopListen
+from tertulia.model.commands import Closed, Listen, Listened, StopListen
 from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, LegOver, TertuliaError
+from tertulia.model.errors import ConversationNotFound, LegOver, NothingSounds, TertuliaError
 from tertulia.model.event import Fact
 from tertulia.model.events.audio import (
     Asr,
@@ -21,12 +22,17 @@ from tertulia.model.events.audio import (
 from tertulia.model.events.registry import Body, encode_body
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
-from tertulia.ports import Ids, Reading, Speech
+from tertulia.ports import Ids, MediaUnavailable, Reading, Speech
 from tertulia.services.conductor import Hearings
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
+from tertulia.services.errands import Errands, insist
 from tertulia.services.legs import Legs, LiveLeg
 from tertulia.services.recordings import Library
+
+LISTENINGS_MAX = 4
+"""On a leg at a time."""
+EARLIER_MAX = 20
+"""Of a leg, that can be begun once more."""
 
 
 class Wanted(Struct, frozen=True):
@@ -63,24 +69,43 @@ class Recognition:
         self._ids = ids
         self._scratch = scratch
         self._listening: dict[str, Listening] = {}
+        self._earlier: dict[str, dict[str, Wanted]] = {}
+        """Of each leg what has been wanted by now."""
 
     @property
     def hearings(self) -> Hearings:
-        return {Listened: self._listened}
+        return {Listened: self._listened, Closed: self._closed}
 
-    def start(self, live: LiveLeg, wanted: Wanted, *, asr_id: str | None = None) -> str:
-        """Listen to a leg; its id. Raises LegOver when it is in no conversation."""
+    def start(self, live: LiveLeg, wanted: Wanted) -> str:
+        """Listen to a leg; its id. Raises LegOver, MediaUnavailable."""
+        return self._start(live, wanted, self._ids.bare())
+
+    def start_again(self, live: LiveLeg, asr_id: str) -> None:
+        """Listen once more for what was wanted before. Raises NothingSounds, and as `start`."""
+        wanted = self._earlier.get(live.leg.id, {}).get(asr_id)
+        if wanted is None:
+            raise NothingSounds()
+        if asr_id not in self._listening:
+            self._start(live, wanted, asr_id)
+
+    def _start(self, live: LiveLeg, wanted: Wanted, asr_id: str) -> str:
         if live.leg.conversation_id is None:
             raise LegOver("The leg is in no conversation.")
-        asr_id = asr_id or self._ids.bare()
-        path = self._scratch / f"asr-{asr_id}.wav"
-        self._listening[asr_id] = Listening(asr_id, live.leg, wanted, path)
+        if len(self.of_leg(live.leg.id)) >= LISTENINGS_MAX:
+            raise LegOver(f"The leg is listened to {LISTENINGS_MAX} times already.")
+        path = self._scratch / f"asr-{self._ids.bare()}.wav"
         command = Listen(
             listen=asr_id, leg=live.leg.id, path=str(path),
             start_ms=int(wanted.start_timeout * 1000), limit_ms=int(wanted.max_duration * 1000),
             silence_ms=int(wanted.end_on_silence * 1000), sensitivity=wanted.sensitivity,
         )  # fmt: skip
-        self._legs.tell(live.leg.application_id, command)
+        if not self._legs.tell(live.leg.application_id, command):
+            raise MediaUnavailable("No media worker is there.")
+        self._listening[asr_id] = Listening(asr_id, live.leg, wanted, path)
+        earlier = self._earlier.setdefault(live.leg.id, {})
+        earlier[asr_id] = wanted
+        while len(earlier) > EARLIER_MAX:
+            del earlier[next(iter(earlier))]
         return asr_id
 
     def stop(self, asr_id: str) -> None:
@@ -98,6 +123,9 @@ class Recognition:
         if listening is not None:
             # beside the leg's other reports: an engine takes its time
             self._errands.run(self._read(listening, report))
+
+    async def _closed(self, report: Closed) -> None:
+        self._earlier.pop(report.leg, None)
 
     async def _read(self, listening: Listening, report: Listened) -> None:
         try:
@@ -137,8 +165,10 @@ class Recognition:
         leg = listening.leg
         error, url = None, ""
         try:
-            url = await self._library.keep(listening.path, "wav", leg.application_id)
-        except TertuliaError as failure:
+            url = await insist(
+                partial(self._library.keep, listening.path, "wav", leg.application_id)
+            )
+        except (TertuliaError, OSError) as failure:
             error = str(failure)
         recording = AsrRecording(
             asr_id=listening.id, call_id=leg.id, destination_url=url, format="wav",
@@ -155,9 +185,10 @@ class Recognition:
             return
         fact = Fact(name, encode_body(body), sender=leg.member_id)
         system = Actor(leg.application_id)
+        commit = partial(
+            self._conversations.commit, leg.conversation_id, system, lambda *_: Decision((fact,))
+        )
         try:
-            await self._conversations.commit(
-                leg.conversation_id, system, lambda *_: Decision((fact,))
-            )
+            await insist(commit)
         except ConversationNotFound:
             return

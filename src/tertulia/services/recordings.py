@@ -1,6 +1,8 @@
 """Recordings: `audio:record` carried out by a worker, its files kept, and their text if wanted."""
 
 import asyncio
+import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,7 +27,7 @@ from tertulia.model.leg import Leg
 from tertulia.ports import Ids, MediaUnavailable, Reading, Speech, Workers
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
+from tertulia.services.errands import Errands, insist
 from tertulia.services.legs import Legs
 from tertulia.services.media import MediaFiles
 from tertulia.services.reactions import body_of
@@ -34,6 +36,10 @@ SALVAGE_SECONDS = 1.0
 """Between tries to find a worker that finishes what another had begun."""
 SALVAGE_TRIES = 30
 SPLIT = 2
+NOBODY = "nobody is there to be recorded"
+TOO_MANY = "as many recordings as there may be are under way"
+RECORDINGS_MAX = 20
+"""In a conversation, at a time."""
 RECORDING = "record-"
 """How the names of a recording's files begin."""
 
@@ -67,6 +73,8 @@ class Taking(Struct):
     format: str
     leg: Leg | None
     transcription: Transcription | None
+    is_over: bool = False
+    """Its files are there; what is said in them may still be sought."""
 
 
 class Recordings:
@@ -99,14 +107,21 @@ class Recordings:
             for each in self._takings.values()
             if each.conversation_id == conversation_id
             and (each.leg.id if each.leg else None) == leg_id
+            and not each.is_over
         ]
 
     def is_taking(self, conversation_id: ConversationId) -> bool:
-        return any(each.conversation_id == conversation_id for each in self._takings.values())
+        return self._count(conversation_id) > 0
 
     def is_transcribing(self, conversation_id: ConversationId) -> bool:
         return any(
             each.conversation_id == conversation_id and each.transcription is not None
+            for each in self._takings.values()
+        )
+
+    def _count(self, conversation_id: ConversationId) -> int:
+        return sum(
+            each.conversation_id == conversation_id and not each.is_over
             for each in self._takings.values()
         )
 
@@ -115,17 +130,28 @@ class Recordings:
         if not isinstance(body, AudioRecord) or event.conversation_id is None:
             return
         leg = self._legs.of_member(event.conversation_id, event.recipient)
+        is_too_many = self._count(event.conversation_id) >= RECORDINGS_MAX
         taking = self._takings[body.recording_id] = Taking(
             id=body.recording_id, application_id=event.application_id,
             conversation_id=event.conversation_id, event_id=event.id,
             path=str(self._scratch / f"{RECORDING}{body.recording_id}"),
             format=body.format or "mp3", leg=leg, transcription=body.transcription,
         )  # fmt: skip
-        await asyncio.to_thread(_remember, taking)
+        if leg is None and event.recipient is not None:  # and not of all, who know nothing of it
+            await self._failed(taking, NOBODY)
+        elif is_too_many:
+            await self._failed(taking, TOO_MANY)
+        else:
+            await self._begin(taking, _command(taking, body))
+
+    async def _begin(self, taking: Taking, command: Record) -> None:
         try:
-            self._workers.tell(taking.application_id, _command(taking, body))
+            await asyncio.to_thread(_remember, taking)
+            self._workers.tell(taking.application_id, command)
         except MediaUnavailable as error:
             await self._failed(taking, str(error))
+        except OSError as error:
+            await self._failed(taking, f"it has no place: {error.strerror}")
 
     async def recover(self) -> None:
         """Finish what was being recorded when this server was killed."""
@@ -145,7 +171,7 @@ class Recordings:
 
     async def _interrupted(self, report: Interrupted) -> None:
         taking = self._takings.get(report.record)
-        if taking is not None:
+        if taking is not None and not taking.is_over:
             self._errands.run(self._salvage(taking))
 
     async def _salvage(self, taking: Taking) -> None:
@@ -162,29 +188,41 @@ class Recordings:
 
     async def _recorded(self, report: Recorded) -> None:
         taking = self._takings.get(report.record)
-        if taking is not None:
+        if taking is not None and not taking.is_over:
+            taking.is_over = True
             self._errands.run(self._finish(taking, report))
 
     async def _finish(self, taking: Taking, report: Recorded) -> None:
         if report.error is not None or not report.tracks:
             await self._failed(taking, report.error or "nothing was recorded")
             return
-        text = await self._transcribed(taking, Path(report.tracks[0].path))
         try:
+            read = await self._for_reading(taking, Path(report.tracks[0].path))
             for track in report.tracks:
                 await self._keep(taking, track, report)
-        except TertuliaError as error:
+        except (TertuliaError, OSError) as error:
             await self._failed(taking, str(error))
             return
-        await self._forget(taking)
-        if text is not None:
-            await self._tell_text(taking, text)
+        await asyncio.to_thread(_clear, Path(taking.path))
+        if read is not None:
+            await self._tell_text(taking, await self._transcribed(taking, read))
+            await asyncio.to_thread(read.unlink, missing_ok=True)
+        self._takings.pop(taking.id, None)
+
+    async def _for_reading(self, taking: Taking, path: Path) -> Path | None:
+        """Of a recording whose text is wanted, a file that stays when the recording has been put
+        away: what is said in it is sought afterwards, and may take long."""
+        if taking.transcription is None:
+            return None
+        read = self._scratch / f"read-{taking.id}{path.suffix}"
+        await asyncio.to_thread(os.link, path, read)
+        return read
 
     async def _keep(self, taking: Taking, track: Track, report: Recorded) -> None:
         """A file of many channels is a WAV file, whatever was wanted: MP3 holds but two."""
         path = Path(track.path)
         suffix = path.suffix.removeprefix(".")
-        url = await self._library.keep(path, suffix, taking.application_id)
+        url = await insist(partial(self._library.keep, path, suffix, taking.application_id))
         live = self._legs.live(track.leg)
         leg = live.leg if live is not None else taking.leg
         body = AudioRecordDone(
@@ -194,12 +232,11 @@ class Recordings:
         )  # fmt: skip
         await self._tell(taking, "audio:record:done", body)
 
-    async def _transcribed(self, taking: Taking, path: Path) -> list[Reading] | str | None:
-        """What is said in it, or why that is not known; None when nobody asks."""
-        if taking.transcription is None:
-            return None
+    async def _transcribed(self, taking: Taking, path: Path) -> list[Reading] | str:
+        """What is said in it, or why that is not known."""
+        language = taking.transcription.language if taking.transcription else None
         try:
-            return await self._speech.transcribe(path, language=taking.transcription.language)
+            return await self._speech.transcribe(path, language=language)
         except TertuliaError as error:
             return str(error)
 
@@ -233,10 +270,12 @@ class Recordings:
     async def _tell(self, taking: Taking, name: str, body: Body) -> None:
         fact = Fact(name, encode_body(body))
         system = Actor(taking.application_id)
+        commit = partial(
+            self._conversations.commit, taking.conversation_id, system,
+            lambda *_: Decision((fact,)),
+        )  # fmt: skip
         try:
-            await self._conversations.commit(
-                taking.conversation_id, system, lambda *_: Decision((fact,))
-            )
+            await insist(commit)
         except ConversationNotFound:
             return
 
@@ -248,8 +287,8 @@ def _note(taking: Taking) -> Path:
 
 def _clear(path: Path) -> None:
     """Take away what a recording has left: its note, and the pieces of one that failed."""
-    for left in path.parent.glob(f"{path.name}*"):
-        left.unlink()
+    for left in path.parent.glob(f"{path.name}[.-]*"):
+        left.unlink(missing_ok=True)
 
 
 def _remember(taking: Taking) -> None:

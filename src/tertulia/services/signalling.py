@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending, rang
-from tertulia.model.commands import Accept, Offer, Offered
+from tertulia.model.commands import Accept
 from tertulia.model.decision import Decision
 from tertulia.model.errors import (
     ConversationNotFound,
@@ -33,11 +33,11 @@ from tertulia.model.leg import Leg, advanced
 from tertulia.model.membership import MemberDraft
 from tertulia.model.state import Conversation, Endpoint, Member, MemberState, User
 from tertulia.ports import Clock, Ids
-from tertulia.services.calls import Calls, Patience
+from tertulia.services.calls import Calls, Foreword, Patience
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
-
+from tertulia.services.openings import Openings
 
 RINGING_MAX = 120.0
 """Seconds."""
@@ -60,9 +60,10 @@ class Ringing(Struct, frozen=True):
 
 class Signalling:
     def __init__(
-        self, *, calls: Calls, legs: Legs, conversations: Conversations, clock: Clock, ids: Ids,
-        errands: Errands, patience: Patience,
+        self, *, openings: Openings, calls: Calls, legs: Legs, conversations: Conversations,
+        clock: Clock, ids: Ids, errands: Errands, patience: Patience,
     ) -> None:  # fmt: skip
+        self._openings = openings
         self._calls = calls
         self._legs = legs
         self._conversations = conversations
@@ -83,15 +84,15 @@ class Signalling:
         member = await self._joined(conversation_id, member_id, actor)
         live = self._unused(member)
         if live is not None:
-            answer = await self._calls.answer(live.leg, given.sdp)
+            answer = await self._openings.renewed(live, given.sdp)
         else:
             who = replace(actor, user_id=member.user_id)
-            leg = self._calls.started(who, Endpoint(type="app"), is_call=False)
-            live, answer = await self._calls.offered(leg, given.sdp)
-        told = replace(member, channel=replace(member.channel, id=live.leg.id))
+            leg = self._openings.started(who, Endpoint(type="app"), is_call=False)
+            live, answer = await self._openings.taken(leg, given.sdp)
+        tell = _answer(live.leg, answer, member.id, given.session)
         # in one commit, behind the HTTP answer: from that the client knows the leg that is meant
         try:
-            await self._calls.attach(live, told, _answer(live.leg, answer, told, given.session))
+            await self._calls.attach(live, member, tell)
         except BaseException:
             self._errands.run(self._calls.end(live, Ending.UNUSED))
             raise
@@ -109,17 +110,11 @@ class Signalling:
     ) -> None:
         """Give a leg a new media path, for a client that has lost the old one."""
         live, member = await self._own(conversation_id, leg_id, actor)
-        answer = await self._calls.answer(live.leg, given.sdp)
-        self._calls.renewed(live)
-        fact = _answer(live.leg, answer, member, given.session)
-
-        def decide(conversation: Conversation, now: Instant) -> Decision:
-            known = conversation.members.get(member.id, member)
-            became = replace(known, channel=replace(known.channel, id=leg_id))
-            return Decision((replace(fact, became=became),))
-
+        answer = await self._openings.renewed(live, given.sdp)
+        tell = _answer(live.leg, answer, member.id, given.session)
+        system = Actor(actor.application_id)
         await self._conversations.commit(
-            conversation_id, Actor(actor.application_id), decide
+            conversation_id, system, lambda conversation, _: Decision((tell(conversation),))
         )
 
     async def terminate(
@@ -146,12 +141,11 @@ class Signalling:
             return None
         leg = self._outbound(user, draft, actor, caller)
         try:
-            live, offered = await self._calls.begin(leg, Offer(leg.id), "media")
+            live, sdp = await self._openings.offered(leg)
         except Unavailable:
             return None
-        assert isinstance(offered, Offered)
         channel = replace(draft.channel, id=leg.id, from_=leg.from_, to=leg.to)
-        return Ringing(live, offered.sdp, replace(draft, channel=channel))
+        return Ringing(live, sdp, replace(draft, channel=channel))
 
     async def rang(self, ringing: Ringing, member: Member, name: str) -> None:
         """The invitation is out: the leg rings until it is answered, or for so long."""
@@ -253,7 +247,15 @@ class Signalling:
             raise LegNotFound() from None
 
 
-def _answer(leg: Leg, answer: str, member: Member, session: str | None) -> Fact:
+def _answer(leg: Leg, answer: str, member_id: MemberId, session: str | None) -> Foreword:
     """The server's answer, for the member that has made the offer."""
-    body = RtcAnswer(answer=answer, rtc_id=leg.id, session_destination=session)
-    return Fact("rtc:answer", encode_body(body), member.id, member.id, became=member)
+    body = encode_body(RtcAnswer(answer=answer, rtc_id=leg.id, session_destination=session))
+
+    def told(conversation: Conversation) -> Fact:
+        known = conversation.members.get(member_id)
+        if known is None or known.state is not MemberState.JOINED:
+            raise InvalidMemberState("The member has left the conversation.")
+        became = replace(known, channel=replace(known.channel, id=leg.id))
+        return Fact("rtc:answer", body, member_id, member_id, became)
+
+    return told

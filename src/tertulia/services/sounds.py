@@ -28,14 +28,17 @@ from tertulia.model.events.audio import (
 from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.leg import Leg
-from tertulia.ports import Speech, Utterance
+from tertulia.ports import MediaUnavailable, Speech, Utterance
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
+from tertulia.services.errands import Errands, insist
 from tertulia.services.legs import Legs
 from tertulia.services.reactions import body_of
 
 NOBODY = "nobody is there to hear it"
+TOO_MUCH = "too much is to be played there"
+SOUNDS_MAX = 100
+"""In a conversation, with those that wait."""
 
 
 class Downloads(Protocol):
@@ -56,6 +59,8 @@ class Sound(Struct):
     """Who alone hears it."""
     scratch: Path | None = None
     """The speech, while it is said."""
+    is_begun: bool = False
+    """A worker has it, and will say when it is over."""
     is_stopped: bool = False
 
 
@@ -119,17 +124,28 @@ class Sounds:
             conversation_id=event.conversation_id, is_speech=event.type == "audio:say",
             leg=self._target(event),
         )  # fmt: skip
+        refusal = self._refusal(event)
         self._sounds[sound.id] = sound
-        if sound.leg is None and not self._legs.within(event.conversation_id):
-            await self._done(sound, NOBODY)
-            return
-        self._errands.run(self._begin(sound, start))
+        if refusal is not None:
+            await self._done(sound, refusal)
+        else:
+            self._errands.run(self._begin(sound, start))
+
+    def _refusal(self, event: Event) -> str | None:
+        """What is for a member without a leg is for nobody, and not for all."""
+        assert event.conversation_id is not None
+        if self._target(event) is None and (
+            event.recipient is not None or not self._legs.within(event.conversation_id)
+        ):
+            return NOBODY
+        there = sum(each.conversation_id == event.conversation_id for each in self._sounds.values())
+        return TOO_MUCH if there >= SOUNDS_MAX else None
 
     async def _begin(self, sound: Sound, start: Callable[[Sound], Awaitable[None]]) -> None:
         """Beside the conversation's other events: a slow server must not hold them up."""
         try:
             await start(sound)
-        except (TertuliaError, ValueError) as error:
+        except (TertuliaError, ValueError, OSError) as error:
             await self._done(sound, str(error))
 
     async def _start_play(self, sound: Sound, body: AudioPlay) -> None:
@@ -141,8 +157,7 @@ class Sounds:
             except TertuliaError:
                 if index + 1 == len(body.stream_url):
                     raise
-        if not sound.is_stopped:
-            self._tell_play(sound, str(path), "file", body)
+        self._tell_play(sound, str(path), "file", body)
 
     async def _start_say(self, sound: Sound, body: AudioSay) -> None:
         sound.scratch = path = self._scratch / f"say-{sound.id}.raw"
@@ -151,8 +166,14 @@ class Sounds:
             voice=body.voice_name, style=body.style or 0,
         )  # fmt: skip
         await asyncio.to_thread(path.touch)
-        if not sound.is_stopped:
-            self._tell_play(sound, str(path), "raw", body)
+        try:
+            if self._tell_play(sound, str(path), "raw", body):
+                await self._speak(sound, utterance, path)
+        finally:
+            if sound.id not in self._sounds:  # stopped, while this was being made
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def _speak(self, sound: Sound, utterance: Utterance, path: Path) -> None:
         try:
             size = await self._speech.say(utterance, path)
         except (TertuliaError, ValueError) as error:
@@ -160,14 +181,20 @@ class Sounds:
             raise
         self._legs.tell(sound.application_id, Ripe(sound.id, size))
 
-    def _tell_play(self, sound: Sound, path: str, kind: str, body: AudioPlay | AudioSay) -> None:
+    def _tell_play(self, sound: Sound, path: str, kind: str, body: AudioPlay | AudioSay) -> bool:
+        """False when it has been stopped meanwhile. Raises MediaUnavailable."""
+        if sound.id not in self._sounds:
+            return False
         leg_id = sound.leg.id if sound.leg else None
         command = Play(
             play=sound.id, path=path, kind=kind, leg=leg_id,
             room=None if leg_id else sound.conversation_id, level=float(body.level),
             loop=body.loop, queue=bool(body.queue),
         )  # fmt: skip
-        self._legs.tell(sound.application_id, command)
+        sound.is_begun = self._legs.tell(sound.application_id, command)
+        if not sound.is_begun:
+            raise MediaUnavailable("No media worker is there.")
+        return True
 
     async def _stop(self, event: Event) -> None:
         body = body_of(event)
@@ -178,6 +205,8 @@ class Sounds:
         if sound is not None and sound.conversation_id == event.conversation_id:
             sound.is_stopped = True
             self._legs.tell(sound.application_id, StopPlay(sound.id))
+            if not sound.is_begun:
+                await self._done(sound, None)
 
     async def _played(self, report: Played) -> None:
         sound = self._sounds.get(report.play)
@@ -197,7 +226,9 @@ class Sounds:
             name, raw = "audio:say:done", encode_body(AudioSayDone(sound.id, error, channel))
         else:
             name, raw = "audio:play:done", encode_body(AudioPlayDone(sound.id, error, channel))
-        fact = Fact(name, raw)
+        await insist(partial(self._tell, sound, Fact(name, raw)))
+
+    async def _tell(self, sound: Sound, fact: Fact) -> None:
         system = Actor(sound.application_id)
         try:
             await self._conversations.commit(
@@ -213,6 +244,8 @@ class Sounds:
 
     async def _ring(self, event: Event) -> None:
         leg = self._target(event)
+        if self._refusal(event) is not None:
+            return
         command = Play(
             play=_ringing(event), path="ringback", kind="tone", leg=leg.id if leg else None,
             room=None if leg else event.conversation_id, loop=0,

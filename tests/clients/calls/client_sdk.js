@@ -25,6 +25,7 @@ window.person = (() => {
     earmuff: (call, is) => (is ? client.enableEarmuff(call) : client.disableEarmuff(call)),
     press: (call, digits) => client.sendDTMF(call, digits),
     say: (call, text) => client.say(call, text),
+    legs: (call) => client.getCallLegs(call).then(({ legs }) => legs.map(({ id }) => id)),
     reconnect: (call) => client.reconnectCall(call),
     end: () => client.deleteSession(),
   };

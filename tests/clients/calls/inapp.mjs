@@ -19,9 +19,11 @@ export async function inApp() {
     await Promise.all([fay, gus].map((each) => each.told({ type: 'answered' })));
     await Promise.all([fay.hears([gus], [fay]), gus.hears([fay], [gus])]);
   });
-  await step('digits are told to the other, by event and by RFC 4733, each once', async () => {
+  await step('a key that is pressed is told and heard; one that is heard is told', async () => {
+    const heard = gus.hearsKey(770, 1336);
     await fay.does('press', null, '5');
     await gus.told({ type: 'audio:dtmf', body: { digit: '5' } });
+    await heard;
     await gus.presses('7');
     await fay.told({ ...RECEIVED, body: { digit: '7', method: 'in' } });
   });
@@ -51,7 +53,7 @@ export async function inApp() {
     await fay.does('hangUp');
     await gus.told({ type: 'unanswered' });
   });
-  await step('a press was told once to each', async () => {
+  await step('each key was told once to each', async () => {
     const presses = await Promise.all([fay, gus].map((each) => each.allTold(RECEIVED)));
     assert.deepEqual(presses.map((told) => told.length), [0, 1]);
   });

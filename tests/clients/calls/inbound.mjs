@@ -25,6 +25,7 @@ export async function inbound() {
     const { call } = await ring();
     await eve.does('answer', call);
     await Promise.all([eve.hears([dan], [eve]), dan.hears([eve], [dan])]);
+    assert.deepEqual((await eve.does('legs', call)).sort(), [await dan.does('leg'), call].sort());
     await rest('DELETE', `/legs/${call}`);
     const { given } = await eve.told({ type: 'callHangup', given: [call] });
     assert.equal(given[2], 'REMOTE_HANGUP');

@@ -5,6 +5,7 @@ import { launch } from '../browser.mjs';
 import { serve } from '../browsers/site.mjs';
 import { token } from '../live.mjs';
 import { dev, run } from '../steps.mjs';
+import { goByLine } from './line.mjs';
 import { takeNotes } from './notes.mjs';
 import { sing } from './sounds.mjs';
 
@@ -16,6 +17,7 @@ const UNHEARD = -70;
 const LOUD = -45;
 /** How long sounds must last, or be away, to count: longer than any gap that a slow machine makes. */
 const LASTING = 300;
+const KEY = 40;
 
 const site = await serve(dirname(fileURLToPath(import.meta.url)));
 const browser = await launch(
@@ -31,13 +33,16 @@ export async function close() {
   site.close();
 }
 
-/** Somebody with a page of the package. What the page's script calls `person` is called `does` here. */
-export async function enter(packageName, called, tone) {
+/** Somebody with a page of the package. What the page's script calls `person` is called `does` here.
+ * With a `line`, media go by it. */
+export async function enter(packageName, called, tone, line) {
   const name = `${called}-${run}`;
   const page = await (await browser.newContext()).newPage();
   page.on('pageerror', (error) => faults.push(`${called}: ${error.stack ?? JSON.stringify(error)}`));
-  if (process.env.WIRE) page.on('websocket', (ws) => { ws.on('framereceived', (f) => console.log(called, '<', f.payload.slice(0, 1500))); });
-  if (process.env.WIRE) page.on('request', (r) => console.log(called, '>', r.method(), r.url(), r.postData()?.slice(0, 300)));
+  if (line) {
+    await page.exposeFunction('wayTo', line.to);
+    await page.addInitScript(goByLine);
+  }
   await page.addInitScript(takeNotes);
   await page.addInitScript(sing, tone);
   const does = (method, ...given) => page.evaluate(async ([which, values]) => {
@@ -52,7 +57,7 @@ export async function enter(packageName, called, tone) {
     await does('enter', dev.api_url, token(name));
   };
   await open();
-  return { called, name, tone, does, open, close: () => page.context().close(), ...senses(called, page) };
+  return { name, tone, does, open, ...senses(called, page) };
 }
 
 function senses(called, page) {
@@ -60,25 +65,27 @@ function senses(called, page) {
     const heard = await outcome;
     if (heard !== true) throw new Error(`${called} hears ${JSON.stringify(heard)}: ${what}`);
   };
+  const tones = (wanted, unwanted, lasting) => sensed(
+    `wanted ${wanted}, not ${unwanted}`,
+    page.evaluate(([yes, no, [heard, unheard], duration, patience]) => window.ear.hears(
+      (levels) => yes.every((each) => levels[each] > heard) && no.every((each) => levels[each] < unheard),
+      () => window.ear.levels([...yes, ...no]),
+      duration,
+      patience,
+    ), [wanted, unwanted, [HEARD, UNHEARD], lasting, PATIENCE]),
+  );
   return {
-    page,
     /** The next thing told that is like this. */
     told: (wanted) => page.evaluate(
       ([like, patience]) => window.notes.next(like, patience), [wanted, PATIENCE],
     ),
     allTold: (wanted) => page.evaluate((like) => window.notes.all(like), wanted),
     /** Hears the tones of these people, and not those of the others. */
-    hears: (these, others = []) => sensed(
-      `wanted ${these.map((each) => each.tone)} and not ${others.map((each) => each.tone)}`,
-      page.evaluate(([wanted, unwanted, [heard, unheard], lasting, patience]) => window.ear.hears(
-        (levels) => wanted.every((each) => levels[each] > heard)
-          && unwanted.every((each) => levels[each] < unheard),
-        () => window.ear.levels([...wanted, ...unwanted]),
-        lasting,
-        patience,
-      ), [these.map((each) => each.tone), others.map((each) => each.tone), [HEARD, UNHEARD], LASTING,
-        PATIENCE]),
+    hears: (these, others = []) => tones(
+      these.map((each) => each.tone), others.map((each) => each.tone), LASTING,
     ),
+    /** Hears a key of a telephone: its two tones, for as long as a key sounds at the least. */
+    hearsKey: (...pair) => tones(pair, [], KEY),
     hearsSpeech: () => sensed('speech', page.evaluate(([loud, patience]) => window.ear.hears(
       (level) => level > loud, () => window.ear.loudness(), 60, patience,
     ), [LOUD, PATIENCE * 2])),

@@ -19,6 +19,14 @@ const TOLD = {
 export const serverCallsByClientSdk = () => serverCalls('client-sdk', ['ida', 740], ['jim', 1250]);
 export const serverCallsByNexmoClient = () => serverCalls('nexmo-client', ['kay', 860], ['lee', 1370]);
 
+const byItsLeg = (leg) => rest('DELETE', `/legs/${leg}`);
+async function byItsMember(leg) {
+  const { conversation_id: room } = await rest('GET', `/legs/${leg}`);
+  const { _embedded: { members } } = await rest('GET', `/conversations/${room}/members`);
+  const { id } = members.find(({ channel }) => channel?.id === leg);
+  await rest('DELETE', `/conversations/${room}/members/${id}`);
+}
+
 async function serverCalls(packageName, caller, other) {
   const name = (what) => `${packageName}: ${what}`;
   const told = TOLD[packageName];
@@ -61,6 +69,12 @@ async function serverCalls(packageName, caller, other) {
     await Promise.all([one.hears([two], [one]), two.hears([one], [two])]);
     return id;
   });
+  await step(name('a key that it presses is told and heard there'), async () => {
+    const heard = two.hearsKey(697, 1477);
+    await one.does('press', call, '3');
+    await two.told({ type: 'audio:dtmf', body: { digit: '3' } });
+    await heard;
+  });
   await step(name('its page is loaded anew, and its media reconnected'), async () => {
     await one.open();
     await one.does('reconnect', call, room);
@@ -70,11 +84,13 @@ async function serverCalls(packageName, caller, other) {
     await one.does('hangUp', call);
     await two.hears([], [one]);
   });
-  await step(name('a call that the server ends'), async () => {
-    const leg = await one.does('serverCall', '447700900000');
-    await one.hears([one]);
-    await rest('DELETE', `/legs/${leg}`);
-    await one.told(told.over(leg));
-    await one.hearsNothing();
-  });
+  for (const end of [byItsLeg, byItsMember]) {
+    await step(name(`a call that the server ends: ${end.name}`), async () => {
+      const leg = await one.does('serverCall', '447700900000');
+      await one.hears([one]);
+      await end(leg);
+      await one.told(told.over(leg));
+      await one.hearsNothing();
+    });
+  }
 }

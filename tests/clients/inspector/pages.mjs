@@ -7,14 +7,20 @@ const DESK = { width: 1440, height: 900 };
 /** What went wrong in any page: console errors, exceptions, requests to another origin. */
 export const faults = [];
 
-const browser = await launch();
+/** A microphone that beeps once a second, for who is let to it. */
+const AUDIO = ['--use-fake-device-for-media-stream', '--allow-loopback-in-peer-connection',
+  '--autoplay-policy=no-user-gesture-required'];
+const CLIPBOARD = ['clipboard-read', 'clipboard-write'];
+
+const browser = await launch(...AUDIO);
 
 export const close = () => browser.close();
 
 /** A page of a browser of its own at `/inspect#/where`. `isExpected` tells failures that are meant. */
-export async function open(where = '', { isExpected = () => false, prepare, ...options } = {}) {
+export async function open(where = '', given = {}) {
+  const { isExpected = () => false, prepare, permissions = CLIPBOARD, ...options } = given;
   const context = await browser.newContext({ viewport: DESK, ...options });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: dev.api_url });
+  await context.grantPermissions(permissions, { origin: dev.api_url });
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on('pageerror', (error) => faults.push(`exception: ${error.stack}`));

@@ -30,7 +30,7 @@ export class CallCard {
     }, { 'aria-expanded': 'false' });
     this.hangUp = button([icon('hang-up'), 'Hang up'], () => tried(() => call.hangUp()), {
       class: 'ending' });
-    this.element = element('section', { class: 'call', 'aria-label': 'Call' },
+    this.element = element('section', { class: 'call', 'aria-label': 'Call', tabindex: '-1' },
       element('div', { class: 'item-head' }, element('h3', {}, title), this.status, this.time),
       element('div', { class: 'own-level' }, element('span', { class: 'hint' }, 'Your microphone'),
         this.meter),
@@ -43,6 +43,10 @@ export class CallCard {
     });
     this.#timer = setInterval(() => this.#tick(), 1000);
     this.show();
+  }
+
+  get hasFocus() {
+    return this.element.contains(document.activeElement);
   }
 
   /** The call has changed. */

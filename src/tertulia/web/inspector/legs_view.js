@@ -97,6 +97,8 @@ export class LegsView {
 
   #nameOf(leg) {
     const { names } = this.#room;
-    return names.member(leg.member_id) || names.user(leg.user_id) || leg.type;
+    const end = leg.direction === 'inbound' ? leg.from : leg.to;
+    return names.member(leg.member_id) || names.user(leg.user_id) || end.user || end.number
+      || end.uri || leg.type;
   }
 }

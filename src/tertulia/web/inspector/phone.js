@@ -31,8 +31,8 @@ export class Phone {
       submit: (event) => { event.preventDefault(); this.#start(); } } },
     element('p', {}, 'A telephone of one of the users, with the microphone of this browser: call, ',
       'be called, and listen to what the application lets you hear.'),
-    field('User', this.userName, 'By name. One that is not there is made.'),
-    element('div', { class: 'tools' }, element('button', { class: 'primary' }, 'Switch on')));
+    field('User', this.userName), element('button', { class: 'primary' }, 'Switch on'),
+    element('p', { class: 'hint' }, 'By name. One that is not there is made.'));
     this.dialler = new Dialler({ onCall: (wish) => this.#place(wish),
       onLook: (name) => tried(async () => this.#look(await this.#conversation(name))) });
     this.invitations = element('div', { class: 'invitations', 'aria-live': 'assertive' });
@@ -127,17 +127,20 @@ export class Phone {
     const card = element('section', { class: 'call incoming', 'aria-label': 'Incoming call' },
       element('h3', {}, `${from.caller} calls`),
       element('div', { class: 'tools' },
-        button([icon('phone'), 'Answer'], () => this.#answer(from), { class: 'primary' }),
+        button([icon('phone'), 'Answer'], () => this.#answer(from), { class: 'answering' }),
         button([icon('hang-up'), 'Reject'], () => this.#reject(from), { class: 'ending' })));
     this.#invitations.set(from.memberId, card);
     this.invitations.append(card);
-    card.querySelector('button').focus();
+    if (!document.activeElement?.matches('input, textarea')) card.querySelector('button').focus();
+    announce(`${from.caller} calls.`);
     this.#stopRinging ??= ring();
+    this.#mark();
   }
 
   #dismiss(memberId) {
     this.#invitations.get(memberId)?.remove();
     this.#invitations.delete(memberId);
+    this.#mark();
     if (this.#invitations.size === 0) {
       this.#stopRinging?.();
       this.#stopRinging = null;
@@ -195,7 +198,8 @@ export class Phone {
     this.#call = call;
     this.#card = new CallCard(call, title);
     fill(this.place, this.#card.element);
-    this.#card.hangUp.focus();
+    this.#card.element.focus();
+    this.#mark();
     try {
       await make(call);
     } catch (error) {
@@ -214,13 +218,20 @@ export class Phone {
   }
 
   #over(call) {
+    const { hasFocus } = this.#card;
     this.#card.end();
     this.#call = this.#card = null;
+    this.#mark();
     if (this.#user === null) return;
     const lasted = call.since ? ` The call lasted ${lasting(Date.now() - call.since)}.` : '';
     this.dialler.tell(`${call.reason}${lasted}`);
     fill(this.place, this.dialler.element);
-    this.dialler.focus();
+    if (hasFocus) this.dialler.focus();
+  }
+
+  /** Wherever the person is: the way to the phone shows that there is a call. */
+  #mark() {
+    document.body.dataset.call = this.#invitations.size ? 'incoming' : this.#call ? 'live' : '';
   }
 
   // --- the audio of a conversation ---

@@ -33,7 +33,8 @@ export class SoundDesk {
       this.#line('Play a file from an address', this.address, 'Play', 'play', () => this.#play()),
       element('div', { class: 'tools' }, this.ring,
         element('button', { type: 'button', on: { click: () => this.#stop() } }, 'Stop sounds'),
-        element('span', { class: 'grow' }), this.format, this.record));
+        element('span', { class: 'grow' }),
+        element('span', { class: 'recorder' }, this.format, this.record)));
     this.show([]);
   }
 

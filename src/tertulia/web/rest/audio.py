@@ -196,7 +196,7 @@ class AudioResource:
     async def listen_again(self, call: Call) -> Response:
         """Recognise what is said on a leg, instead of what was wanted before"""
         place = await self._leg(call)
-        asr_id = self._control.listen(place, call.body.wanted())
+        asr_id = self._control.listen(place, call.body.wanted(), instead=True)
         return answers.json(200, Begun(asr_id, "Listening"))
 
     @route("DELETE", LEG + "/asr", editions=LATEST, answers={204: None, 409: None})
@@ -211,7 +211,7 @@ class AudioResource:
         """Listen no longer, or once more"""
         place, asr_id = await self._leg(call), call.params["asr_id"]
         if call.body.active:
-            self._control.listen(place, Wanted(), asr_id)
+            self._control.listen_again(place, asr_id)
             return answers.json(200, Begun(asr_id, "Listening"))
         self._control.stop_listening(place, asr_id)
         return answers.json(200, Begun(asr_id, "Stopped"))

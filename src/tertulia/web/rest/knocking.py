@@ -23,6 +23,12 @@ class CancelQuery(Struct, frozen=True):
     reason_text: Annotated[str, Meta(max_length=200)] = ""
 
 
+class Cancelled(Struct, frozen=True):
+    """COMPAT: nexmo-client takes the answer for an event (wire-clients 3.2)."""
+
+    type: str = "knocking:delete:success"
+
+
 class KnockingResource:
     def __init__(self, knocking: Knocking, users: Users) -> None:
         self._knocking = knocking
@@ -46,11 +52,11 @@ class KnockingResource:
         return answers.nothing()
 
     @route("DELETE", ONE, name="cancel_knock", editions=OLDER, query=CancelQuery,
-           answers={200: dict[str, str]})  # fmt: skip
+           answers={200: Cancelled})  # fmt: skip
     async def cancel_knock_of_old(self, call: Call) -> Response:
         """Give up a call that has not been let in"""
         await self._cancel(call)
-        return answers.json(200, {})
+        return answers.json(200, Cancelled())
 
     async def _knock(self, call: Call) -> KnockResource:
         if call.actor.user_id is None:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tertulia.model.errors import Rejected, Unavailable
 from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.events.values import Direction
+from tertulia.model.state import Endpoint
 from tertulia.protocols.http1 import Response, Streamed
 from tertulia.services.metering import Metered, Metering, Reading
 from tertulia.web import answers
@@ -25,6 +27,9 @@ class LegLevel(Struct, frozen=True):
     id: str
     type: LegType
     status: LegStatus
+    direction: Direction
+    from_: Endpoint = field(name="from")
+    to: Endpoint
     connected: bool
     """Its media path is open."""
     member_id: str | None
@@ -110,7 +115,8 @@ def _frame(reading: Reading) -> bytes:
 def _leg(metered: Metered) -> LegLevel:
     leg = metered.leg
     return LegLevel(
-        id=leg.id, type=leg.type, status=leg.status, connected=metered.is_up,
+        id=leg.id, type=leg.type, status=leg.status, direction=leg.direction,
+        from_=leg.from_, to=leg.to, connected=metered.is_up,
         member_id=leg.member_id, user_id=leg.user_id, muted=leg.muted, earmuffed=leg.earmuffed,
         can_hear=leg.can_hear, can_speak=leg.can_speak,
     )  # fmt: skip

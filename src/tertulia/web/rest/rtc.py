@@ -18,6 +18,7 @@ LATEST = (Edition.V03,)
 PATH = "/conversations/{conversation_id}/rtc"
 ONE = PATH + "/{rtc_id}"
 
+Session = Annotated[str, Meta(max_length=200)]
 Sender = Annotated[str, Meta(description="Id of the member that acts.")]
 
 
@@ -26,7 +27,7 @@ class RtcDraft(Struct, frozen=True):
 
     body: OfferBody
     from_: MemberId | None = field(default=None, name="from")
-    originating_session: str | None = None
+    originating_session: Session | None = None
 
 
 class AnswerBody(Struct, frozen=True):
@@ -38,7 +39,7 @@ class AnswerDraft(Struct, frozen=True):
 
     body: AnswerBody
     from_: MemberId | None = field(default=None, name="from")
-    originating_session: str | None = None
+    originating_session: Session | None = None
 
 
 class IceDraft(Struct, frozen=True):
@@ -46,12 +47,12 @@ class IceDraft(Struct, frozen=True):
 
     body: dict[str, Any]
     from_: MemberId | None = field(default=None, name="from")
-    originating_session: str | None = None
+    originating_session: Session | None = None
 
 
 class RtcQuery(Struct, frozen=True):
     from_: Sender = field(default="", name="from")
-    originating_session: str = ""
+    originating_session: Session = ""
 
 
 class RtcResources:

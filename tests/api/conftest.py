@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pytest
 
+from tertulia.app.outside import Store
 from tertulia.devkit import RsaSmith
 from tertulia.settings import Account, Settings
 from tertulia.testing.world import World
@@ -18,7 +19,9 @@ SETTINGS = Settings(account=Account(api_key="key", api_secret="secret"))
 
 
 class Play(Protocol):
-    def __call__(self, scenario: Scenario, settings: Settings = SETTINGS) -> None: ...
+    def __call__(
+        self, scenario: Scenario, settings: Settings = SETTINGS, store: Store | None = None
+    ) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +33,9 @@ def keys() -> tuple[str, str]:
 def play(keys: tuple[str, str]) -> Play:
     """Run a scenario on a fresh world, then fold its log from empty and compare."""
 
-    def run(scenario: Scenario, settings: Settings = SETTINGS) -> None:
+    def run(scenario: Scenario, settings: Settings = SETTINGS, store: Store | None = None) -> None:
         async def whole() -> None:
-            world = await World.open(keys=keys, settings=settings)
+            world = await World.open(keys=keys, settings=settings, store=store)
             await scenario(world)
             await world.check_replay()
 

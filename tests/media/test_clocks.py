@@ -1,4 +1,4 @@
-"""Senders whose clock is not ours, and networks that hold packets back: what is played, and when."""
+"""Senders whose clock is not ours, networks that hold packets back: what is played, and when."""
 
 from collections.abc import Callable
 from random import Random

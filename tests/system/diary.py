@@ -18,7 +18,7 @@ from tertulia.testing.replay import check_replay
 
 PATIENCE = 30.0
 """Seconds until something is told; generous, since the machine may be busy."""
-_TICK = 0.02
+_TICK = 0.05
 
 
 class Entry(NamedTuple):

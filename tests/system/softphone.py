@@ -32,6 +32,8 @@ FRAME_S = 0.02
 _WIRE_RATE = 48_000
 _WINDOW_S = 0.2
 """Of what is heard, to tell a tone by."""
+_BACKLOG = 10
+"""Frames that may come late."""
 _QUIET = 0.003
 """Share of full scale that counts as silence."""
 _AUDIO = re.compile(r"^(m=audio [^\r\n]*)", re.MULTILINE)
@@ -56,9 +58,7 @@ class Microphone(MediaStreamTrack):
     async def recv(self) -> AudioFrame:
         if self.readyState != "live":
             raise MediaStreamError
-        now = time.monotonic()
-        self._started = self._started or now
-        await asyncio.sleep(self._started + self._frames * FRAME_S - now)
+        await self._due()
         frame = AudioFrame(format="s16", layout="mono", samples=len(samples := self._next()))
         frame.planes[0].update(samples.tobytes())
         frame.pts, frame.sample_rate = self._frames * len(samples), _WIRE_RATE
@@ -74,6 +74,15 @@ class Microphone(MediaStreamTrack):
         self._empty.clear()
         self._said = list(padded.reshape(-1, size))
         await self._empty.wait()
+
+    async def _due(self) -> None:
+        """What could not be taken in time is gone, as it is with any sound card."""
+        now = time.monotonic()
+        self._started = self._started or now
+        missed = int((now - self._started) / FRAME_S) - self._frames
+        if missed > _BACKLOG:
+            self._frames += missed
+        await asyncio.sleep(self._started + self._frames * FRAME_S - now)
 
     def _next(self) -> Samples:
         if self._said:

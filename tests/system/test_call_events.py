@@ -13,12 +13,11 @@ from tests.system.conftest import Plant
 from tests.system.file_server import serving, wav
 from tests.system.hall import Hall, hall
 from tests.system.softphone import Softphone
-from tests.system.speakers import SENTENCES, needs_speech
+from tests.system.speakers import SENTENCES, errors, needs_speech
 from tests.system.tones import Samples, tone
 
 from tertulia.model.events.heard import HEARD
 from tertulia.model.events.registry import all_types
-from tertulia.speech.readings import words
 
 pytestmark = [pytest.mark.system, needs_speech]
 
@@ -29,6 +28,8 @@ NOWHERE = "http://127.0.0.1:9/"
 """Where an application is down, so that nobody answers its calls."""
 GROUPS = {"audio", "rtc", "leg", "knocking"}
 SENTENCE = SENTENCES[0]
+SLIPS = 2
+"""Words that may be misheard: how good the recogniser is, other tests say."""
 
 
 def test_each_event_has_a_real_cause(plant: Plant, voices: dict[str, Samples]) -> None:
@@ -160,7 +161,8 @@ async def what_is_recorded_and_recognised(here: Hall, anne: Softphone, voice: Sa
     await here.diary.see("audio:speaking:on", leg=anne.leg)
     await here.diary.see("audio:speaking:off", leg=anne.leg)
     asr = (await here.diary.see("audio:asr:done", leg=anne.leg)).body["asr"]
-    assert (words(asr["results"][0]["word"]), asr["error"]) == (words(SENTENCE), None)
+    assert asr["error"] is None
+    assert errors(SENTENCE, asr["results"][0]["word"]) <= SLIPS
     assert asr["timeout_reason"] == "end_on_silence_timeout"
     saved = (await here.diary.see("audio:asr:record:done")).body["asr"]
     assert (saved["asr_id"], saved["error"]) == (asr["asr_id"], None)
@@ -170,7 +172,7 @@ async def what_is_recorded_and_recognised(here: Hall, anne: Softphone, voice: Sa
     assert len(await here.download(done["destination_url"])) == done["size"]
     text = (await here.diary.see("audio:transcribe:done", recording_id=recording)).body
     transcript = json.loads(await here.download(text["transcription_url"]))
-    assert words(transcript["channels"][0]["text"]) == words(SENTENCE)
+    assert errors(SENTENCE, transcript["channels"][0]["text"]) <= SLIPS
 
 
 async def a_call_and_its_transfer(here: Hall, anne: Softphone) -> None:

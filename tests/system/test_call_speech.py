@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.system, needs_speech]
 
 FULL = bool(os.environ.get("TERTULIA_FULL"))
 FRAME_MS = 20
+TRIES = 3
+SLIPS = 2
+"""Words that may be misread in a recording, which is none of one sentence."""
 MOMENT_MS = 300
 """From an event to what it asks for: the machine may be busy."""
 SPOKEN = SENTENCES if FULL else SENTENCES[:2]
@@ -45,11 +48,8 @@ def test_what_is_said_is_heard_recognised_and_recorded(
             anne, ben = await here.guest("anne"), await here.guest("ben")
             takes = [await begin(here, format_) for format_ in ("wav", "mp3")]
             heard = await said_into(here, anne, SENTENCES[0])
-            through = await recognised(here, ben, heard, save=True)
-            assert words(through["results"][0]["word"]) == words(SENTENCES[0])
-            direct = await recognised(here, anne, voices[SENTENCES[1]])
-            assert words(direct["results"][0]["word"]) == words(SENTENCES[1])
-            saved = (await here.diary.see("audio:asr:record:done")).body["asr"]
+            saved = await word_for_word(here, ben, heard, SENTENCES[0])
+            await word_for_word(here, anne, voices[SENTENCES[1]], SENTENCES[1])
             for take in takes:
                 await here.post("audio:record:stop", {"record_id": take.body["recording_id"]})
             done = [await finished(here, take) for take in takes]
@@ -74,9 +74,23 @@ async def said_into(here: Hall, phone: Softphone, sentence: str) -> Samples:
     return phone.ear.since(began)
 
 
-async def recognised(here: Hall, phone: Softphone, sound: Samples, *, save: bool = False) -> Any:
+async def word_for_word(
+    here: Hall, phone: Softphone, sound: Samples, sentence: str
+) -> dict[str, Any]:
+    """Say it until it is understood, on a busy machine more than once; the audio of that."""
+    found = []
+    for _ in range(TRIES):
+        asr = await recognised(here, phone, sound)
+        found.append(asr["results"][0]["word"])
+        if words(found[-1]) == words(sentence):
+            recorded = await here.diary.see("audio:asr:record:done", id=asr["asr_id"])
+            return dict(recorded.body["asr"])
+    raise AssertionError(f"{sentence!r} was understood as {found}")
+
+
+async def recognised(here: Hall, phone: Softphone, sound: Samples) -> dict[str, Any]:
     """What is understood of a sound on a leg."""
-    wanted = {"end_on_silence_timeout": 1, "save_audio": save}
+    wanted = {"end_on_silence_timeout": 1, "save_audio": True}
     asked = await phone.must("POST", f"/legs/{phone.leg}/asr", wanted)
     await phone.say(sound)
     done = await here.diary.see_asr(asked["id"])
@@ -103,13 +117,12 @@ async def finished(here: Hall, take: Entry) -> dict[str, Any]:
 
 async def both_sentences(here: Hall, done: list[dict[str, Any]], folder: Path) -> None:
     async with pool() as speech:
-        for each in done:
-            Path(f"/tmp/rec.{each['format']}").write_bytes(each["content"])
-            path = folder / f"recording.{each['format']}"
-            await asyncio.to_thread(path.write_bytes, each["content"])
+        for take in done:
+            path = folder / f"recording.{take['format']}"
+            await asyncio.to_thread(path.write_bytes, take["content"])
             found = await speech.transcribe(path, language="en-US")
-            text = " ".join(reading.text for reading in found)
-            assert words(text) == words(" ".join(SENTENCES[:2])), each["format"]
+            for sentence in SENTENCES[:2]:
+                assert min(errors(sentence, each.text) for each in found) <= SLIPS, found
 
 
 async def aligned(here: Hall, saved: dict[str, Any], done: dict[str, Any]) -> None:
@@ -117,16 +130,15 @@ async def aligned(here: Hall, saved: dict[str, Any], done: dict[str, Any]) -> No
     cut = samples(await here.download(saved["destination_url"]))
     whole = samples(done["content"])
     due = round((millis(saved["start_time"]) - millis(done["start_time"])) * RATE / 1000)
-    most = RATE // 4
-    around = whole[max(due - most, 0) : due + len(cut) + most]
-    found = int(np.argmax(correlation(around, cut))) + max(due - most, 0)
-    assert abs(found - due) <= FRAME_MS * RATE // 1000
+    near = FRAME_MS * RATE // 1000
+    places = range(due - near, due + near + 1)
+    assert max(likeness(whole[at : at + len(cut)], cut) for at in places) > 0.99
 
 
-def correlation(sound: Samples, part: Samples) -> Any:
-    size = len(sound) + len(part)
-    spectrum = np.fft.rfft(sound, size) * np.conj(np.fft.rfft(part, size))
-    return np.fft.irfft(spectrum, size)[: len(sound) - len(part) + 1]
+def likeness(sound: Samples, other: Samples) -> float:
+    """1 for the same."""
+    one, two = sound.astype(float), other.astype(float)
+    return float(one @ two / np.sqrt((one @ one) * (two @ two)))
 
 
 def samples(content: bytes) -> Samples:

@@ -18,7 +18,8 @@ def lent() -> Iterator[Lent]:
     descriptors = Lent(*(os.open(os.devnull, os.O_RDONLY) for _ in Lent._fields))
     yield descriptors
     for descriptor in descriptors:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def test_a_rest_does_not_delay_the_end(

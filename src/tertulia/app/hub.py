@@ -81,11 +81,11 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await hub.live.close()
         services.following.end()
         services.metering.end()
-        await services.errands.close()
         await server.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await services.errands.close()  # when nobody is left who could give any
         await audio.close()
         await desk.close()
         await stores.close()

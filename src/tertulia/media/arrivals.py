@@ -28,6 +28,11 @@ _BATCHES = 16
 _CHECKS = 64
 """Checks of connectivity from unknown addresses that one visit looks at, 5 µs each; whoever is
 dropped in a flood of them asks again."""
+_SHARE = 200
+"""Packets of one address that a tick looks at, some more when they come at once: half a second of
+the shortest packets of Opus. A leg that floods us must not cost the others their tick."""
+_SELDOM_COST = 8
+"""Packets that one of the other kinds counts for."""
 _ONE_BYTE = 0xBEDE
 """Of a header extension whose elements have heads of one octet (RFC 8285 4.2)."""
 G711_FRAME, OPUS_FRAME = STEPS[Codec.PCMU], STEPS[Codec.OPUS]
@@ -110,6 +115,8 @@ class Arrivals:
         self._slots: Numbers = np.zeros(0, np.int64)
         self._stale = False
         self._checks_left = _CHECKS
+        self._taken: Numbers = np.zeros(bank.capacity, np.int64)
+        """Packets of each leg since the last tick."""
         self._opus_ticks = _opus_ticks()
 
     def learn(self, key: int, slot: int) -> None:
@@ -154,6 +161,10 @@ class Arrivals:
                 break
         return received
 
+    def renew(self) -> None:
+        """A tick is over."""
+        self._taken[:] = 0
+
     def sort(self, now: float, next_tick: float) -> None:
         """Sort what was taken."""
         count, self._filled = self._filled, 0
@@ -184,8 +195,18 @@ class Arrivals:
         rows = np.flatnonzero(media & ~control)
         if len(rows) < count:
             self._few(np.flatnonzero(~media | control), slots, media, now)
+        rows = self._shared(rows, slots[rows])
         if len(rows):
             self._hear(self._opened(rows, slots[rows], ahead_ms), now)
+
+    def _shared(self, rows: Numbers, slots: Numbers) -> Numbers:
+        """Without those of legs that have had their share."""
+        np.add.at(self._taken, slots, 1)
+        over = self._taken[slots] > _SHARE
+        if over.any():
+            self.counts.refused += int(np.count_nonzero(over))
+            rows = rows[~over]
+        return rows
 
     def _few(self, rows: Numbers, slots: Numbers, media: Flags, now: float) -> None:
         port, seldom = self._port, self._seldom
@@ -194,6 +215,11 @@ class Arrivals:
             if not size:
                 self.counts.strangers += 1
                 continue
+            if slot >= 0:
+                self._taken[slot] += _SELDOM_COST
+                if self._taken[slot] > _SHARE:
+                    self.counts.refused += 1
+                    continue
             first, key = int(port.packets[row, 0]), int(port.sources[row])
             if first < 4 and (slot >= 0 or self._checks_left > 0):
                 self._checks_left -= slot < 0

@@ -207,6 +207,7 @@ class Engine:
         now, at = self._outside.clock(), self._outside.at()
         self.legs.arrivals.receive(now, self.next_tick)
         self.legs.arrivals.sort(now, self.next_tick)
+        self.legs.arrivals.renew()
         self.next_tick += TICK
         self.ticks += 1
         for part in (self._players, self._recorders, self._listeners):

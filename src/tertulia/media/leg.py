@@ -45,5 +45,7 @@ class Leg:
         """Seconds; None while nobody has told."""
         self.last_report: tuple[int, float] | None = None
         """The middle of the NTP time of the peer's last report, and when that came."""
+        self.sent_before = (0, 0)
+        """Packets and octets before the stream that is sent now."""
         self.reported = (0, 0)
         """Packets expected and received when we last reported."""

@@ -185,6 +185,7 @@ class Paths:
         bank.sequence_out[slot] = int.from_bytes(self._outside.random(2)) >> 1
         bank.ticks_out[slot] = int.from_bytes(self._outside.random(4))
         leg.reported, leg.last_report = (0, 0), None
+        leg.sent_before = int(bank.traffic.packets_out[slot]), int(bank.traffic.octets_out[slot])
         self._on_stream(leg)
 
     def up(self, leg: Leg, remote: str) -> None:

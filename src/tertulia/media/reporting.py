@@ -10,6 +10,8 @@ from tertulia.protocols import rtcp
 
 PERIOD_TICKS = 250
 """Five seconds (RFC 3550 6.2), for each leg at another tick of them."""
+_HEADER = 12
+"""Octets of RTP's, which a report leaves out (RFC 3550 6.4.1)."""
 _DELAY_MS = 30.0
 """One way, of jitter buffer and frame, beside half of the round trip."""
 
@@ -20,10 +22,12 @@ def report(leg: Leg, bank: Bank, now: float, wall: float) -> bytes:
     slot, traffic = leg.slot, bank.traffic
     blocks = (_block(leg, bank, now),) if bank.source[slot] != UNKNOWN else ()
     ssrc = int(bank.ssrc_out[slot])
+    packets_before, octets_before = leg.sent_before
+    packets = int(traffic.packets_out[slot]) - packets_before
+    octets = int(traffic.octets_out[slot]) - octets_before - packets * _HEADER
     sent = rtcp.Sent(
-        rtcp.ntp(wall), int(bank.ticks_out[slot]), int(traffic.packets_out[slot]) & 0xFFFF_FFFF,
-        int(traffic.octets_out[slot]) & 0xFFFF_FFFF,
-    )  # fmt: skip
+        rtcp.ntp(wall), int(bank.ticks_out[slot]), packets & 0xFFFF_FFFF, octets & 0xFFFF_FFFF
+    )
     return rtcp.write(
         (rtcp.SenderReport(ssrc, sent, blocks), rtcp.Description(ssrc, leg.cname or leg.name))
     )

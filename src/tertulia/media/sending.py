@@ -272,4 +272,4 @@ class Sender:
             protect_rows(sessions, self._rows, self._lengths)
         lengths = self._lengths[:count].astype(np.int64)
         self._port.send(rows, lengths, self._bank.target[slots])
-        self._bank.traffic.send(slots, lengths)
+        self._bank.traffic.send(slots, sizes + HEADER)

@@ -59,8 +59,8 @@ class Ending(Enum):
     CANCELLED = End(LegStatus.CANCELLED, "REMOTE_CANCEL", "cancelled by the caller", 200)
     NOT_FOUND = End(LegStatus.REJECTED, "REMOTE_NOT_FOUND", "nobody answers this call", 404,
                     LegEnd.NOT_FOUND)  # fmt: skip
-    NO_SCRIPT = End(LegStatus.FAILED, "REMOTE_FAILURE", "the application gave no usable answer", 502,
-                    LegEnd.BAD_GATEWAY)  # fmt: skip
+    NO_SCRIPT = End(LegStatus.FAILED, "REMOTE_FAILURE", "the application gave no usable answer",
+                    502, LegEnd.BAD_GATEWAY)  # fmt: skip
     LENGTH = End(LegStatus.COMPLETED, "LENGTH_TIMER", "the call has lasted long enough", 200)
 
 

@@ -15,6 +15,7 @@ from tertulia.model.commands import AnyReport
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
 from tertulia.model.ids import Position
+from tertulia.model.state import Member
 from tertulia.ports import EventLog, Workers
 from tertulia.services.errands import Errands
 
@@ -84,7 +85,10 @@ class Conductor:
         return found if found is not None else await self._log.follow(self._cursor)
 
     def _react(self, event: Event) -> None:
-        for reaction in self._reactions.get(event.type, ()):
+        reactions = self._reactions.get(event.type)
+        if reactions is None or _is_of_chat(event):
+            return
+        for reaction in reactions:
             key = event.conversation_id or event.application_id
             self._errands.in_turn(key, partial(_react, reaction, event))
 
@@ -94,6 +98,14 @@ class Conductor:
             return
         for hearing in self._hearings.get(type(report), ()):
             self._errands.in_turn(_key(report), partial(_react, hearing, report))
+
+
+def _is_of_chat(event: Event) -> bool:
+    """Who joins without a leg brings no audio: by far most do, and nothing follows from it here."""
+    member = event.became
+    return (
+        event.type == "member:joined" and isinstance(member, Member) and member.channel.id is None
+    )
 
 
 def _key(report: AnyReport) -> str:

@@ -12,6 +12,7 @@ from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending, rang
 from tertulia.model.commands import Echo
 from tertulia.model.conversation import ConversationDraft
+from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import AudioSay
 from tertulia.model.events.leg import LegStatus, LegType
@@ -86,7 +87,6 @@ class House:
         self._errands.in_turn(conversation_id, answer)
 
     async def _answer(self, knock: Knock, conversation_id: ConversationId) -> None:
-        system = Actor(knock.application_id)
         user_id = await self._users.ensure(USER, knock.application_id)
         if knock.live.is_ending or user_id is None:
             return
@@ -94,8 +94,16 @@ class House:
         self._pairs |= {leg.id: knock.live.leg.id, knock.live.leg.id: leg.id}
         live = await self._legs.begin(leg)
         self._legs.tell(leg.application_id, Echo(leg.id))
+        try:
+            await self._enter(live, conversation_id)
+        except TertuliaError:  # the caller has gone, and perhaps the conversation
+            await self._calls.end(live, Ending.CANCELLED)
+            raise
+
+    async def _enter(self, live: LiveLeg, conversation_id: ConversationId) -> None:
+        leg, system = live.leg, Actor(live.leg.application_id)
         draft = MemberDraft(
-            state="invited", user=UserReference(id=user_id),
+            state="invited", user=UserReference(id=leg.user_id),
             channel=Channel(type=leg.type, id=leg.id, from_=leg.from_, to=leg.to),
         )  # fmt: skip
         member, _ = await self._members.create(conversation_id, draft, system)

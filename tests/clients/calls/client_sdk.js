@@ -12,7 +12,8 @@ window.person = (() => {
     async enter(address, token) {
       const { LoggingLevel, VonageClient } = vonageClientSDK;
       client = new VonageClient({
-        apiUrl: address, websocketUrl: address, rtcStatsTelemetry: false, loggingLevel: LoggingLevel.Assert,
+        apiUrl: address, websocketUrl: address, rtcStatsTelemetry: false, autoReconnectMedia: true,
+        loggingLevel: LoggingLevel.Assert,
       });
       for (const type of TOLD) client.on(type, (...given) => notes.add({ type, given: given.map(plain) }));
       await client.createSession(token);
@@ -27,6 +28,5 @@ window.person = (() => {
     say: (call, text) => client.say(call, text),
     legs: (call) => client.getCallLegs(call).then(({ legs }) => legs.map(({ id }) => id)),
     reconnect: (call) => client.reconnectCall(call),
-    end: () => client.deleteSession(),
   };
 })();

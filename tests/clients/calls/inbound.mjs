@@ -66,4 +66,7 @@ export async function inbound() {
     await dan.does('hangUp');
     assert.equal((await eve.told({ type: 'callInviteCancel', given: [call] })).given[1], 'RemoteCancel');
   });
+  await step('what it rejected itself was not told as cancelled', async () => {
+    assert.deepEqual(await eve.allTold({ type: 'callInviteCancel' }), []);
+  });
 }

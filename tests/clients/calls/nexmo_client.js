@@ -1,10 +1,8 @@
 // What the page of nexmo-client does when it is told to.
 window.person = (() => {
-  let client;
   let application;
   let call;
 
-  const legs = () => Object.keys(call.conversation.media.rtcObjects);
   async function talk(room) {
     call = { conversation: room };
     await room.media.enable();
@@ -12,7 +10,7 @@ window.person = (() => {
 
   return {
     async enter(address, token) {
-      client = new NexmoClient({
+      const client = new NexmoClient({
         nexmo_api_url: address, url: address, ips_url: `${address}/v1/image`, debug: 'silent',
         rtcstats: { remote_collection: false },
       });
@@ -21,7 +19,7 @@ window.person = (() => {
       client.connection.onAny((type, { cid, from, body }) => notes.add(structuredClone({ type, cid, from, body })));
       application.on('member:call', (member, each) => {
         call = each;
-        notes.add({ type: 'call', direction: each.direction, conversation: each.conversation.id });
+        notes.add({ type: 'call', direction: each.direction });
       });
       application.on('call:status:changed', ({ status }) => notes.add({ type: status }));
     },
@@ -59,8 +57,6 @@ window.person = (() => {
     async reconnect(leg, conversation) {
       call = await application.reconnectCall(conversation, leg);
     },
-    leg: () => legs()[0],
-    conversation: () => call.conversation.id,
-    end: () => client.deleteSession().then(() => undefined),
+    leg: () => Object.keys(call.conversation.media.rtcObjects)[0],
   };
 })();

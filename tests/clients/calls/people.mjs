@@ -9,7 +9,7 @@ import { goByLine } from './line.mjs';
 import { takeNotes } from './notes.mjs';
 import { sing } from './sounds.mjs';
 
-const PATIENCE = 15_000;
+const PATIENCE = 20_000;
 /** Of a tone, in decibels of full scale: one that is there has some -15. */
 const HEARD = -50;
 const UNHEARD = -70;
@@ -84,7 +84,7 @@ function senses(called, page) {
     hears: (these, others = []) => tones(
       these.map((each) => each.tone), others.map((each) => each.tone), LASTING,
     ),
-    /** Hears a key of a telephone: its two tones, for as long as a key sounds at the least. */
+    /** Hears a key of a telephone: its two tones, if not all of a press. */
     hearsKey: (...pair) => tones(pair, [], KEY),
     hearsSpeech: () => sensed('speech', page.evaluate(([loud, patience]) => window.ear.hears(
       (level) => level > loud, () => window.ear.loudness(), 60, patience,

@@ -68,7 +68,7 @@ export class Phone {
     fill(this.#section,
       element('header', { class: 'head' },
         element('h2', {}, element('span', { class: 'avatar', 'aria-hidden': 'true' },
-          shown.slice(0, 1).toUpperCase()), shown),
+          shown.slice(0, 1).toUpperCase()), element('span', { class: 'name' }, shown)),
         this.status, element('span', { class: 'grow' }),
         button('Switch off', () => this.#end(), { class: 'small' })),
       element('div', { class: 'scroll pad phone' }, this.invitations, this.obstacle, this.place,

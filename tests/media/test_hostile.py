@@ -233,3 +233,18 @@ def test_a_room_never_goes_on_with_the_encoder_of_another() -> None:
         before = at.engine.rooms.numbers
         at.obey(Join("a", "second"))
         assert not before & at.engine.rooms.numbers
+
+
+def test_who_said_to_be_silent_once_is_heard_when_it_says_so_no_longer() -> None:
+    with world() as at:
+        listener = call(at)
+        talker = at.phones[0]
+        at.engine.bank.level_id[0] = 1
+        talker.by_hand = True
+        packet = talker.packet()
+        silent = bytes((packet[0] | 0x10,)) + packet[1:HEADER] + b"\xbe\xde\0\1\x10\x7f\0\0"
+        talker.send(silent + packet[HEADER:])
+        at.tick()
+        talker.by_hand = False
+        at.tick(60)
+        assert listener.level(TONE, 40) > 7900

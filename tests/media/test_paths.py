@@ -247,4 +247,7 @@ def test_reports_are_sent_and_heard() -> None:
         reports = [data for data in sent(at, FIRST) if data[0] & 0xC0 == 0x80 and data[1] == 200]
         assert 1 <= len(reports) <= 2
         items = rtcp.read(session.unprotect_rtcp(reports[0]) or b"") or []
-        assert isinstance(items[0], rtcp.SenderReport) and items[0].sent.packets > 0
+        assert isinstance(items[0], rtcp.SenderReport)
+        packets, octets = items[0].sent.packets, items[0].sent.octets
+        assert packets > 0
+        assert octets == packets * 160, "of the payloads alone"

@@ -83,6 +83,14 @@ def test_ticks_do_not_drift(running: Running) -> None:
     assert (ticker.late, ticker.dropped) == (0, 0)
 
 
+def test_a_timer_that_comes_a_moment_early_is_not_set_again(running: Running) -> None:
+    at, loop, _ = running
+    asked = len(loop.timers)
+    loop.run_until(at.now + TICK, early=0.0009)
+    assert at.engine.ticks == 1
+    assert len(loop.timers) == asked
+
+
 def test_a_late_tick_is_counted_and_made_up_for(running: Running) -> None:
     at, loop, ticker = running
     start = at.now

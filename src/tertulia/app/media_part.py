@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 
 from tertulia.app.lifeline import ended
 from tertulia.app.start import start
+from tertulia.media.process import prepare
 from tertulia.media.worker import work
 from tertulia.settings import Settings
 
@@ -17,4 +18,5 @@ def _media(settings: Settings, given: argparse.Namespace) -> Coroutine[None, Non
 
 
 if __name__ == "__main__":
+    prepare()
     start({"media": _media})

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media.bank import STEPS, UNKNOWN, Bank, Codec
+from tertulia.media.bank import OPUS, STEPS, UNKNOWN, Bank, Codec
 from tertulia.media.jitter import FRAME_MS, ROOM
 from tertulia.media.opus import read_toc
 from tertulia.media.port import ROWS, WIDTH, Port
@@ -311,6 +311,9 @@ class Arrivals:
         extended = (first & 0x10) != 0
         strange = (first & 0x2F) != 0
         wanted = bank.level_id[media.slots]
+        if not extended.all():
+            # Nobody stays silent for having said so once.
+            bank.level[media.slots[~extended]] = 0
         if extended.any():
             words = rows[:, 12:16].copy().view(">u2").astype(np.int64)
             first_is_level = (words[:, 0] == _ONE_BYTE) & (rows[:, 16] == wanted << 4)
@@ -343,7 +346,7 @@ class Arrivals:
         media, slots, rows, starts, sizes = payloads
         ahead_ms = media.ahead_ms
         codecs = self._bank.codec[slots]
-        opus = codecs == Codec.OPUS
+        opus = codecs == OPUS
         whole = sizes == G711_FRAME
         if opus.any():
             whole[opus] = self._opus_whole(payloads.only(opus))

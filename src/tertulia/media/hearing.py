@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tertulia.media import mixing
-from tertulia.media.bank import Bank, Codec
+from tertulia.media.bank import PCMA, PCMU, Bank
 from tertulia.media.keys import Keys
 from tertulia.media.playing import Players
 from tertulia.media.recording import Recorders
@@ -80,7 +80,7 @@ class Conference:
             return self._voices.narrow.take(slots, axis=0)
         frames = self._voices.wide.take(slots, axis=0)
         codecs = self._bank.codec[slots]
-        narrow = (codecs == Codec.PCMU) | (codecs == Codec.PCMA)
+        narrow = (codecs == PCMU) | (codecs == PCMA)
         if narrow.any():
             said = self._voices.narrow[slots[narrow]]
             said[~counting[narrow]] = 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media.bank import Bank, Codec
+from tertulia.media.bank import OPUS, PCMA, PCMU, Bank
 from tertulia.media.g711 import ALAW_SILENCE, ULAW_SILENCE, alaw_encode, ulaw_encode
 from tertulia.media.mixing import NOBODY, Mixes
 from tertulia.media.opus import OpusEncoder
@@ -195,22 +195,22 @@ class Sender:
         legs, slots = legs[order], slots[order]
         rows, sizes = self._rows[: len(legs)], np.full(len(legs), NARROW)
         codecs = self._bank.codec[slots]
-        for codec in (Codec.PCMU, Codec.PCMA):
+        for codec in (PCMU, PCMA):
             chosen = codecs == codec
             if chosen.any():
                 rows[chosen, HEADER : HEADER + NARROW] = self._g711(
                     codec, mixes, legs[chosen], slots[chosen]
                 )
-        if (opus := codecs == Codec.OPUS).any():
+        if (opus := codecs == OPUS).any():
             self._put_opus(layout, mixes, legs, opus, sizes)
         self._put_headers(slots, rows)
         if self.overrides:
             self._override(slots, rows, sizes)
         self._hand_on(slots, rows, sizes)
 
-    def _g711(self, codec: Codec, mixes: Mixes, legs: Numbers, slots: Numbers) -> Octets:
+    def _g711(self, codec: int, mixes: Mixes, legs: Numbers, slots: Numbers) -> Octets:
         encode, silence = (
-            (ulaw_encode, ULAW_SILENCE) if codec is Codec.PCMU else (alaw_encode, ALAW_SILENCE)
+            (ulaw_encode, ULAW_SILENCE) if codec == PCMU else (alaw_encode, ALAW_SILENCE)
         )
         which, audio = mixes.which[legs], mixes.audio
         if audio.shape[1] == WIDE:

@@ -59,16 +59,14 @@ class Traffic:
         self, slots: Numbers, sequences: Numbers, media_ms: Times, sizes: Numbers, came: Times
     ) -> None:
         """Packets came at these seconds; `media_ms` are their timestamps in milliseconds."""
-        capacity = len(self.packets_in)
-        each = np.bincount(slots, minlength=capacity)
-        self.packets_in += each
-        self.octets_in += np.bincount(slots, sizes, minlength=capacity).astype(np.int64)
+        np.add.at(self.packets_in, slots, 1)
+        np.add.at(self.octets_in, slots, sizes)
         self.heard[slots] = came
         new = self.first[slots] < 0
         if new.any():
             chosen = slots[new][::-1]
             self.first[chosen] = self.highest[chosen] = sequences[new][::-1]
-        self.stream += each
+        np.add.at(self.stream, slots, 1)
         passed = (sequences - self.highest[slots]).astype(np.uint16).view(np.int16).astype(np.int64)
         if (np.abs(passed) > _DROPOUT).any():
             self._begin(slots[np.abs(passed) > _DROPOUT], sequences[np.abs(passed) > _DROPOUT])

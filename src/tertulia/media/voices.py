@@ -9,7 +9,7 @@ does not count either: each voice costs an encoder of its own for the one who sp
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media.bank import Bank, Codec
+from tertulia.media.bank import OPUS, PCMA, PCMU, Bank
 from tertulia.media.g711 import alaw_decode, ulaw_decode
 from tertulia.media.jitter import PCM, Due
 from tertulia.media.opus import OpusDecoder
@@ -68,7 +68,7 @@ class Voices:
     def are_wide(self, slots: Numbers) -> Flags:
         """Whose frames stand in `wide`: what comes in Opus, or is echoed at that rate."""
         bank = self._bank
-        wide: Flags = bank.codec[slots] == Codec.OPUS
+        wide: Flags = bank.codec[slots] == OPUS
         return wide | (bank.echoes[slots] & bank.wide[slots])
 
     def decode(self, due: Due, wanted: Flags) -> None:
@@ -81,8 +81,8 @@ class Voices:
         self._silent[slots] = silent
         counts = (wanted[slots] & ~silent) | self._open[slots]
         kinds = bank.jitter.kinds[due.cells]
-        opus = (codecs == Codec.OPUS) & (kinds != PCM)
-        for codec, decode in ((Codec.PCMU, ulaw_decode), (Codec.PCMA, alaw_decode)):
+        opus = (codecs == OPUS) & (kinds != PCM)
+        for codec, decode in ((PCMU, ulaw_decode), (PCMA, alaw_decode)):
             chosen = counts & due.there & (codecs == codec) & (kinds != PCM)
             if chosen.any():
                 octets = bank.jitter.frames[due.cells[chosen], :NARROW]
@@ -90,7 +90,7 @@ class Voices:
                 self.sounds[slots[chosen]] = True
                 self.decoded += int(np.count_nonzero(chosen))
         self._copy(due, counts & due.there & (kinds == PCM))
-        self._extend(slots[counts & ~due.there & (codecs != Codec.OPUS)])
+        self._extend(slots[counts & ~due.there & (codecs != OPUS)])
         self._warm[slots[opus & ~counts]] = False
         if (opus & counts).any():
             self._decode_opus(due, np.flatnonzero(opus & counts))

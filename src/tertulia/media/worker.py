@@ -188,7 +188,8 @@ def advertised(settings: Settings, port: UdpPort) -> list[str]:
         return told
     found = interface_addresses(sixth=sixth, loopback=_is_loopback(settings.http.host))
     versions = {each.version for each in bound if each.is_unspecified}
-    return told + [each for each in found if ipaddress.ip_address(each).version in versions]
+    told += [each for each in found if ipaddress.ip_address(each).version in versions]
+    return told or ["127.0.0.1"]  # a machine without a network has itself
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,7 +23,7 @@ from tertulia.model.events.rtc import (
 from tertulia.model.ids import ConversationId, MemberId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg, status_body
-from tertulia.model.state import AudioSettings, Conversation, Media, Member, MemberState
+from tertulia.model.state import AudioSettings, Conversation, Media, Member
 
 NOTHING = Account(0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 1.0)
 """Of a leg that never carried anything, or whose worker died with what it knew."""
@@ -111,7 +111,7 @@ def told_to_invited(told: tuple[Fact, ...], conversation: Conversation) -> tuple
 
 def _to_invited(fact: Fact, conversation: Conversation) -> Fact:
     member = conversation.members.get(fact.sender) if fact.sender else None
-    if fact.type != "rtc:hangup" or member is None or member.state is not MemberState.INVITED:
+    if fact.type != "rtc:hangup" or member is None or member.joined_at is not None:
         return fact
     return replace(fact, became=member)
 

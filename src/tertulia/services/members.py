@@ -167,9 +167,11 @@ class Members:
             )
 
         told = await self._last_words(conversation, member, decide, actor)
+        rejects = member.state is MemberState.INVITED and actor.user_id == member.user_id
+        first, later = (told[:1], told[1:]) if rejects else (told, ())
 
         def decide_all(conversation: Conversation, now: Instant) -> Decision:
-            own = told_to_invited(told, conversation)
+            own = told_to_invited(first, conversation)
             return Decision((*own, *decide(conversation, now).facts))
 
         try:
@@ -177,6 +179,8 @@ class Members:
         except BaseException:  # whatever has come between, its leg has ended
             self._calls.tell_late(conversation_id, actor, told)
             raise
+        if later:
+            self._calls.tell_late(conversation_id, actor, later, is_answered=True)
         return _became(events), user
 
     async def _last_words(

@@ -34,7 +34,7 @@ from tertulia.services.reactions import body_of
 
 SALVAGE_SECONDS = 1.0
 """Between tries to find a worker that finishes what another had begun."""
-SALVAGE_TRIES = 30
+SALVAGE_TRIES = 600
 SPLIT = 2
 NOBODY = "nobody is there to be recorded"
 TOO_MANY = "as many recordings as there may be are under way"

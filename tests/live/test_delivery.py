@@ -103,22 +103,45 @@ def test_who_declines_hears_of_it(play: Play) -> None:
     play(scenario)
 
 
-def test_who_is_called_hears_of_the_end_of_the_call(play: Play) -> None:
+def test_who_is_called_hears_of_the_end_of_the_call(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """COMPAT: the client SDK rings on until it was told both (wire-clients 5.4)."""
+    monkeypatch.setattr(delivery, "ANSWER_SECONDS", 0.0)
 
     async def scenario(world: World) -> None:
         cid, _ = await room(world, "alice")
         (bob,) = await arrived(world, "bob", query=BASE | TYPED)
         path = f"/v0.3/conversations/{cid}/members"
         call = entrance("bob", "invited") | {"media": {"audio_settings": {"enabled": True}}}
-        for ender, ends in (
-            (None, ["rtc:hangup", "member:left"]),  # cancelled
-            ("bob", ["member:left", "rtc:hangup"]),  # rejected: the client wants its answer first
-        ):
+        for ender in (None, "bob"):  # cancelled, rejected
             invited = (await world.call("POST", path, call)).json["id"]
             await world.call("DELETE", f"{path}/{invited}", user=ender)
             await settle()
-            assert names(bob.hear()) == ["member:invited", *ends]
+            assert names(bob.hear()) == ["member:invited", "rtc:hangup", "member:left"]
+
+    play(scenario)
+
+
+def test_what_a_rejected_call_causes_waits_for_the_answer(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(world: World) -> None:
+        cid, _ = await room(world, "alice")
+        alice, bob = await arrived(world, "alice", "bob")
+        path = f"/v0.3/conversations/{cid}/members"
+        call = entrance("bob", "invited") | {"media": {"audio_settings": {"enabled": True}}}
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: now)
+        invited = (await world.call("POST", path, call)).json["id"]
+        await world.call("DELETE", f"{path}/{invited}", user="bob")
+        await settle()
+        assert names(alice.hear())[-2:] == ["rtc:hangup", "member:left"]
+        assert names(bob.hear()) == ["member:invited"]
+        now += delivery.ANSWER_SECONDS
+        await settle()
+        assert names(bob.hear()) == ["rtc:hangup", "member:left"]
 
     play(scenario)
 

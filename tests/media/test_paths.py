@@ -168,6 +168,24 @@ def test_a_client_that_moves_is_followed() -> None:
         assert at.engine.legs.arrivals.addresses == 1
 
 
+def test_nobody_takes_the_address_of_a_leg_that_speaks_from_there() -> None:
+    with world() as at:
+        paths = browsers(at)
+        at.obey(Answer("a", "offer"), Answer("b", "offer"))
+        connect(at, paths[0])
+        session = Srtp(THEIRS)
+        for number in range(10):
+            packet = rtp.write(rtp.RtpPacket(0, number, number * 160, 7, bytes(160)))
+            at.port.waiting.append((session.protect(packet), at.port.key(FIRST)))
+            if number == 5:
+                check(at, paths[1], FIRST)
+            at.tick()
+        assert at.engine.bank.traffic.packets_in[:2].tolist() == [10, 0]
+        at.tick(150)
+        check(at, paths[1], FIRST)
+        assert at.engine.legs.arrivals.owner(at.port.key(FIRST)) == 1, "it has fallen silent"
+
+
 def test_a_new_path_takes_the_place_of_the_old_one() -> None:
     with world() as at:
         paths = browsers(at)

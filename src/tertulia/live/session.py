@@ -40,8 +40,8 @@ def _nowhere(data: bytes) -> None:
 
 class Session:
     __slots__ = (
-        "_early", "_ledger", "acknowledged", "expires_at", "name", "outlet", "outstanding",
-        "place", "record", "variant", "write",
+        "_early", "_is_held", "_ledger", "acknowledged", "expires_at", "name", "outlet",
+        "outstanding", "place", "record", "variant", "write",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Session:
         """Numbers that were sent and not acknowledged, rising."""
         self._early: set[Position] | None = None
         """Acknowledged before one that was sent earlier."""
+        self._is_held = False
         self.expires_at = Instant(0)
         """Of its token."""
         self.outlet: Outlet | None = None
@@ -79,12 +80,30 @@ class Session:
         """Begin to be reached. What was outstanding has been sent to nobody now."""
         self.outstanding = []
         self._early = None
+        self._is_held = False
         self.outlet = outlet
         self.write = outlet.write
 
     def detach(self) -> None:
         self.outlet = None
         self.write = _nowhere
+
+    def hold(self) -> Callable[[], None]:
+        """Keep what is delivered from now on, until what is returned is called."""
+        outlet, write, held = self.outlet, self.write, bytearray()
+
+        def release() -> None:
+            if self.outlet is outlet and self._is_held:
+                self._is_held = False
+                self.write = write
+                if held:
+                    write(bytes(held))
+
+        if outlet is None or self._is_held:
+            return lambda: None
+        self._is_held = True
+        self.write = held.extend
+        return release
 
     def deliver(self, packet: Packet) -> None:
         if packet.data:

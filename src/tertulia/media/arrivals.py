@@ -33,6 +33,8 @@ _SHARE = 200
 the shortest packets of Opus. A leg that floods us must not cost the others their tick."""
 _SELDOM_COST = 8
 """Packets that one of the other kinds counts for."""
+_IN_USE = 2.0
+"""Seconds after the last packet of a leg for which its address is nobody else's."""
 _ONE_BYTE = 0xBEDE
 """Of a header extension whose elements have heads of one octet (RFC 8285 4.2)."""
 G711_FRAME, OPUS_FRAME = STEPS[Codec.PCMU], STEPS[Codec.OPUS]
@@ -119,11 +121,17 @@ class Arrivals:
         """Packets of each leg since the last tick."""
         self._opus_ticks = _opus_ticks()
 
-    def learn(self, key: int, slot: int) -> None:
-        """From now on this address is that of a leg."""
-        if self._owners.get(key) != slot:
-            self._owners[key] = slot
-            self._stale = True
+    def learn(self, key: int, slot: int, now: float) -> bool:
+        """From now on this address is that of a leg; False when it is another's, who still speaks
+        from there: anybody can write the address of another on a check of his own."""
+        owner = self._owners.get(key)
+        if owner == slot:
+            return True
+        if owner is not None and now - float(self._bank.traffic.heard[owner]) < _IN_USE:
+            return False
+        self._owners[key] = slot
+        self._stale = True
+        return True
 
     def forget(self, key: int, slot: int) -> None:
         if self._owners.get(key) == slot:

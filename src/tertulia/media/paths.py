@@ -209,9 +209,8 @@ class Paths:
     def _learn(self, leg: Leg, keys: set[int]) -> None:
         for key in leg.keys - keys:
             self._arrivals.forget(key, leg.slot)
-        for key in keys - leg.keys:
-            self._arrivals.learn(key, leg.slot)
-        leg.keys = keys
+        now = self._outside.clock()
+        leg.keys = {key for key in keys if self._arrivals.learn(key, leg.slot, now)}
 
     def address(self, leg: Leg) -> Address | None:
         """Where to send to it what is no audio."""

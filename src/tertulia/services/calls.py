@@ -41,7 +41,7 @@ from tertulia.model.membership import leave
 from tertulia.model.state import Conversation, Member, MemberState, Reason, User
 from tertulia.ports import Clock, Directory
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands, insist
+from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
 
 TRANSFERRED = Reason(code="transferred", text="The leg was transferred.")
@@ -163,14 +163,9 @@ class Calls:
             raise
 
     def tell_late(
-        self, conversation_id: ConversationId, actor: Actor, told: tuple[Fact, ...],
-        *, is_answered: bool = False,
-    ) -> None:  # fmt: skip
-        """Tell what `farewell` gave to a caller that could not; or one that `is_answered` now.
-
-        COMPAT: the client SDK takes its own rejection for one elsewhere when it hears that the call
-        is over before its request is answered (wire-clients 5.4).
-        """
+        self, conversation_id: ConversationId, actor: Actor, told: tuple[Fact, ...]
+    ) -> None:
+        """Tell what `farewell` gave to a caller that could not."""
         system = Actor(actor.application_id)
 
         def decide(conversation: Conversation, _: Instant) -> Decision:
@@ -180,12 +175,9 @@ class Calls:
             try:
                 await self._conversations.commit(conversation_id, system, decide)
             except ConversationNotFound:
-                if not is_answered:
-                    await self._conversations.happen(actor.application_id, told[0])
+                await self._conversations.happen(actor.application_id, told[0])
 
-        if is_answered:
-            self._errands.after(self._patience.moment, partial(insist, tell))
-        elif told:
+        if told:
             self._errands.insist(tell)
 
     async def end(self, live: LiveLeg, ending: Ending) -> None:

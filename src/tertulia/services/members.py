@@ -167,11 +167,9 @@ class Members:
             )
 
         told = await self._last_words(conversation, member, decide, actor)
-        rejects = member.state is MemberState.INVITED and actor.user_id == member.user_id
-        first, later = (told[:1], told[1:]) if rejects else (told, ())
 
         def decide_all(conversation: Conversation, now: Instant) -> Decision:
-            own = told_to_invited(first, conversation)
+            own = told_to_invited(told, conversation)
             return Decision((*own, *decide(conversation, now).facts))
 
         try:
@@ -179,8 +177,6 @@ class Members:
         except BaseException:  # whatever has come between, its leg has ended
             self._calls.tell_late(conversation_id, actor, told)
             raise
-        if later:
-            self._calls.tell_late(conversation_id, actor, later, is_answered=True)
         return _became(events), user
 
     async def _last_words(

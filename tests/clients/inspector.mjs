@@ -134,7 +134,7 @@ try {
     await send(a, { kind: 'upload', file });
     for (const page of [a, b]) {
       await page.locator('#chat .picture img').waitFor();
-      await page.waitForFunction(() => document.querySelector('#chat .picture img').naturalWidth > 0);
+      await page.waitForFunction(() => document.querySelector('#chat .picture img')?.naturalWidth > 0);
       await lines(page, 'image', ALICE).waitFor();
     }
     await a.selectOption('#chat .kind', 'text');

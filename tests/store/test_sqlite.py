@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from tertulia.model.event import Receipt
 from tertulia.model.ids import EventId, Position
 from tertulia.ports import EventQuery
 from tertulia.store import heads
+from tertulia.store.migrations import migrate
 from tertulia.store.sqlite import SqliteStore
 
 
@@ -86,6 +88,21 @@ def test_another_process_reads_what_is_written(tmp_path: Path) -> None:
             await reader.put_user(user())
         await reader.close()
         await writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_store_without_an_epoch_yet_is_unavailable(tmp_path: Path) -> None:
+    """The dispatcher may look between the two transactions in which a store is made."""
+    path = tmp_path / "tertulia.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrate(connection)
+    connection.close()
+
+    async def scenario() -> None:
+        with pytest.raises(Unavailable):
+            await SqliteStore.open_reader(path)
 
     play(scenario)
 

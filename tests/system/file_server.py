@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 
 from tests.system.tones import RATE, Samples
 
+SLOW = "/slow"
+"""A file that never comes."""
+
 
 def wav(sound: Samples) -> bytes:
     """16 kHz, one channel."""
@@ -22,7 +25,7 @@ def wav(sound: Samples) -> bytes:
 
 @asynccontextmanager
 async def serving(files: dict[str, bytes]) -> AsyncIterator[str]:
-    """By path; `/slow` never comes. Yields the start of the addresses."""
+    """By path. Yields the start of the addresses."""
     waiting: set[asyncio.StreamWriter] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,7 +36,7 @@ async def serving(files: dict[str, bytes]) -> AsyncIterator[str]:
             writer.close()
             return
         path = head.split(b" ", 2)[1].decode()
-        if path == "/slow":
+        if path == SLOW:
             return
         content = files[path]
         told = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"

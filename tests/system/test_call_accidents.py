@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from tests.system.caller import Answer
 from tests.system.conftest import Plant
-from tests.system.file_server import serving
+from tests.system.file_server import SLOW, serving
 from tests.system.hall import Hall, hall
 from tests.system.softphone import Softphone
 from tests.system.speakers import SENTENCES, needs_speech
@@ -176,7 +176,7 @@ async def unplayable(here: Hall, anne: Softphone) -> None:
     async with serving({"/notes.txt": b"This is no sound. " * 1_000, "/none.wav": b""}) as address:
         reasons = {
             "http://169.254.169.254/latest/meta-data": "not permitted",
-            f"{address}/slow": "within 1 second",
+            f"{address}{SLOW}": "within 1 second",
             f"{address}/notes.txt": "not WAV, MP3 or Ogg",
             f"{address}/none.wav": "not WAV, MP3 or Ogg",
             "http://127.0.0.1:9/tone.wav": "cannot connect",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.system.conftest import Plant
-from tests.system.file_server import serving, wav
+from tests.system.file_server import SLOW, serving, wav
 from tests.system.hall import Hall, hall
 from tests.system.softphone import Softphone
 from tests.system.speakers import SENTENCES, errors, needs_speech
@@ -24,8 +24,6 @@ pytestmark = [pytest.mark.system, needs_speech]
 ANNES, BENS, FILES = 700, 1_100, 1_500
 """Hertz: the voices of Anne and Ben, and of the file that is played."""
 RINGBACK = (440, 480)
-NOWHERE = "http://127.0.0.1:9/"
-"""Where an application is down, so that nobody answers its calls."""
 GROUPS = {"audio", "rtc", "leg", "knocking"}
 SENTENCE = SENTENCES[0]
 SLIPS = 2
@@ -34,10 +32,13 @@ SLIPS = 2
 
 def test_each_event_has_a_real_cause(plant: Plant, voices: dict[str, Samples]) -> None:
     async def session() -> None:
-        async with hall(plant, TERTULIA_DEV__ANSWER_URL=NOWHERE) as here:
+        async with (
+            serving({"/tone.wav": wav(tone(FILES, 0.8))}) as address,
+            hall(plant, TERTULIA_DEV__ANSWER_URL=f"{address}{SLOW}") as here,
+        ):
             anne, ben = await here.guest("anne"), await here.guest("ben")
             await who_hears_whom(here, anne, ben)
-            await what_is_played(here, anne, ben)
+            await what_is_played(here, anne, ben, f"{address}/tone.wav")
             await a_ringing(here, anne, ben)
             await pressed_keys(here, anne, ben)
             await what_is_said(here, anne, ben)
@@ -99,18 +100,17 @@ async def who_hears_whom(here: Hall, anne: Softphone, ben: Softphone) -> None:
     ben.tone(0)
 
 
-async def what_is_played(here: Hall, anne: Softphone, ben: Softphone) -> None:
-    async with serving({"/tone.wav": wav(tone(FILES, 0.8))}) as address:
-        play = {"stream_url": [f"{address}/tone.wav"], "level": 0, "loop": 1}
-        for_all = await here.post("audio:play", play)
-        await asyncio.gather(anne.hears(FILES), ben.hears(FILES))
-        await here.diary.see("audio:play:done", play_id=for_all["body"]["play_id"])
-        await anne.hears_silence()
-        endless = await here.put(f"/v0.3/legs/{ben.leg}/stream", {**play, "loop": 0})
-        await ben.hears(FILES)
-        await anne.hears_silence()
-        await here.post("audio:play:stop", {"play_id": endless["id"]})
-        await ben.hears_silence()
+async def what_is_played(here: Hall, anne: Softphone, ben: Softphone, url: str) -> None:
+    play = {"stream_url": [url], "level": 0, "loop": 1}
+    for_all = await here.post("audio:play", play)
+    await asyncio.gather(anne.hears(FILES), ben.hears(FILES))
+    await here.diary.see("audio:play:done", play_id=for_all["body"]["play_id"])
+    await anne.hears_silence()
+    endless = await here.put(f"/v0.3/legs/{ben.leg}/stream", {**play, "loop": 0})
+    await ben.hears(FILES)
+    await anne.hears_silence()
+    await here.post("audio:play:stop", {"play_id": endless["id"]})
+    await ben.hears_silence()
 
 
 async def a_ringing(here: Hall, anne: Softphone, ben: Softphone) -> None:
@@ -204,14 +204,15 @@ async def a_call_and_its_transfer(here: Hall, anne: Softphone) -> None:
 
 
 async def a_knock(here: Hall) -> None:
-    """Dora calls the application, where nobody answers."""
+    """Dora calls the application, which takes its time, and gives up."""
     dora = await here.phone("dora")
     await dora.open()
     channel = {"type": "app", "id": dora.leg, "to": {"type": "phone", "number": "447700900000"}}
     knocking = await dora.must("POST", "/knocking", {"channel": channel})
     await here.diary.see("app:knocking", leg=dora.leg)
-    await dora.ask("DELETE", f"/knocking/{knocking['id']}")
-    await here.diary.see("app:knocking:cancel")
+    await dora.must("DELETE", f"/knocking/{knocking['id']}?reason_code=TIRED")
+    given_up = await here.diary.see("app:knocking:cancel")
+    assert given_up.body["reason"]["code"] == "TIRED"
 
 
 async def farewells(here: Hall, anne: Softphone, ben: Softphone) -> None:

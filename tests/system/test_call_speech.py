@@ -29,7 +29,7 @@ FULL = bool(os.environ.get("TERTULIA_FULL"))
 FRAME_MS = 20
 TRIES = 3
 SLIPS = 2
-"""Words that may be misread in a recording, which is none of one sentence."""
+"""Words that may be misread in a recording, which is none of one sentence; and by chance."""
 MOMENT_MS = 300
 """From an event to what it asks for: the machine may be busy."""
 PIECE = RATE // 10
@@ -56,7 +56,8 @@ def test_what_is_said_is_heard_recognised_and_recorded(
                 await here.post("audio:record:stop", {"record_id": take.body["recording_id"]})
             done = [await finished(here, take) for take in takes]
             await both_sentences(here, done, tmp_path)
-            await aligned(here, saved, done[0])
+            if not await dropped_frames(here):
+                await aligned(here, saved, done[0])
 
     asyncio.run(session())
 
@@ -138,7 +139,14 @@ async def aligned(here: Hall, saved: dict[str, Any], done: dict[str, Any]) -> No
         for number, piece in enumerate(pieces)
         if np.abs(piece).max() > LOUD
     ]
-    assert sum(found) >= 0.7 * len(found), found  # a late tick of the worker is a seam
+    assert sum(found) >= 0.9 * len(found), found
+
+
+async def dropped_frames(here: Hall) -> float:
+    """What the worker had no time for: on a machine that busy, audio has seams."""
+    figures = (await here.caller.call("GET", "/metrics")).raw.decode().splitlines()
+    (line,) = (each for each in figures if each.startswith("tertulia_media_dropped_frames_total{"))
+    return float(line.rpartition(" ")[2])
 
 
 def is_near(whole: Samples, place: int, piece: Samples) -> bool:
@@ -180,7 +188,7 @@ def test_a_bad_line_costs_few_words(plant: Plant, voices: dict[str, Samples]) ->
                     wrong[number] += errors(sentence, text)
             rates = [each / count(SPOKEN) for each in wrong]
             print(f"wrong words: {rates[0]:.1%} on the good line, {rates[1]:.1%} on the bad one")
-            assert rates[1] - rates[0] <= POINTS
+            assert wrong[1] - wrong[0] <= max(POINTS * count(SPOKEN), SLIPS)
             await here.put(f"/v0.3/legs/{bad.leg}", {"action": "hangup"})
             quality = (await here.diary.see("rtc:hangup", leg=bad.leg)).body["quality"]
             print(quality)

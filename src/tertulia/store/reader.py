@@ -33,10 +33,12 @@ class Reader:
 
     def _read(self, sql: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter]) -> T:
         try:
-            (text,) = self._connection().execute(sql, parameters).fetchone()
+            row = self._connection().execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise Unavailable("the store cannot read") from error
-        return decoder.decode(text)
+        if row is None:  # the epoch's, while the store is being made
+            raise Unavailable("the store is not ready")
+        return decoder.decode(row[0])
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

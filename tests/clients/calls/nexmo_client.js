@@ -43,6 +43,10 @@ window.person = (() => {
       await room.join();
       await talk(room);
     },
+    /** The package has to ask about the conversation that the call is transferred to. */
+    async arriveIn(room) {
+      while (call.conversation.id !== room) await new Promise((resolve) => { setTimeout(resolve, 20); });
+    },
     async leave() {
       await call.conversation.media.disable();
       await call.conversation.leave();

@@ -6,12 +6,12 @@ import { enter, rest } from './people.mjs';
 const TOLD = {
   'client-sdk': {
     pressed: (call, digit) => ({ type: 'dtmf', given: [call, call, digit] }),
-    transferred: (call, room) => ({ type: 'callTransfer', given: [call, room] }),
+    transfer: (one, call, room) => one.told({ type: 'callTransfer', given: [call, room] }),
     over: (call) => ({ type: 'callHangup', given: [call] }),
   },
   'nexmo-client': {
     pressed: (_, digit) => ({ type: 'audio:dtmf', body: { digit, method: 'in' } }),
-    transferred: (_, room) => ({ type: 'rtc:transfer', cid: room }),
+    transfer: (one, _, room) => one.does('arriveIn', room),
     over: () => ({ type: 'completed' }),
   },
 };
@@ -65,7 +65,7 @@ async function serverCalls(packageName, caller, other) {
     await rest('POST', `/conversations/${id}/members`, {
       state: 'joined', user: { name: one.name }, channel: { type: 'app', id: call },
     });
-    await one.told(told.transferred(call, id));
+    await told.transfer(one, call, id);
     await Promise.all([one.hears([two], [one]), two.hears([one], [two])]);
     return id;
   });

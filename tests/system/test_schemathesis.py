@@ -7,6 +7,7 @@ Some 600 requests as each caller; with TERTULIA_FULL=1 in the environment 10,000
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ CHECKS = (
     "unsupported_method", "allow_header_conformance", "ignored_auth", "missing_required_header",
 )  # fmt: skip
 """Not positive_data_acceptance: what a schema allows, the state of a member may forbid with 400."""
+NEEDS_A_LEG = re.compile(r"/(legs/\{|rtc\b|knocking\b|legs$)")
 STAYING, LEAVING, ROOMS, MESSAGES = 10, 60, 40, 60
 
 
@@ -59,7 +61,7 @@ class Cast(NamedTuple):
 def test_every_answer_is_as_described(
     plant: Plant, tmp_path: Path, caller: str, reached: float
 ) -> None:
-    """`reached` is the share of operations that have to be carried out at least once."""
+    """`reached` is the share, of the operations that can be, to be carried out at least once."""
     tree = plant(TERTULIA_LIMITS__REQUESTS_PER_SECOND="0")
     document = tree.start()
     cast = asyncio.run(_assemble(document))
@@ -68,13 +70,15 @@ def test_every_answer_is_as_described(
     config.write_text(_config(document, cast, token), encoding="utf-8")
     report, said = _run(document, config, cast.spared(document))
     made, operations = report["test_cases"], report["operations"]
-    done = sum(_is_reached(rates) for rates in report["valid_rates"].values())
+    reachable = {name: rates for name, rates in report["valid_rates"].items() if _can_be(name)}
+    done = sum(_is_reached(rates) for rates in reachable.values())
     print(f"\nas {caller}: {made['generated']} requests to {operations['tested']} operations, "
           f"{done} of them carried out, {made['unique_failures']} failures, seed {SEED}, "
           f"{report['running_time']:.0f} s")  # fmt: skip
     assert report["exit_code"] == 0, said
     assert operations["tested"] == operations["total"]
-    assert done >= reached * operations["total"]
+    assert len(reachable) > operations["total"] / 2
+    assert done >= reached * len(reachable)
     assert made["generated"] >= LEAST
     assert "Traceback" not in tree.log.read_text(errors="replace")
 
@@ -100,6 +104,12 @@ async def _assemble(document: DevDocument) -> Cast:
         names=[user["name"] for user in users], members=[member["id"] for member in members],
         media=media,
     )  # fmt: skip
+
+
+def _can_be(operation: str) -> bool:
+    """Whether it may succeed at all here: what is about a leg needs one, which only a real offer of
+    WebRTC makes."""
+    return not NEEDS_A_LEG.search(operation)
 
 
 def _is_reached(rates: dict[str, dict[str, int]]) -> bool:

@@ -1,5 +1,5 @@
 // History: one conversation read through every page, order and filter.
-import { assert, collect, invalid, refused, run, step, walksAlike } from '../steps.mjs';
+import { assert, collect, invalid, refused, run, step, until, walksAlike } from '../steps.mjs';
 import { audio, custom, messages } from './bodies.mjs';
 
 export async function history({ conversations: api, users }) {
@@ -14,6 +14,15 @@ export async function history({ conversations: api, users }) {
     ...audio.map(([type, body]) => [type, body]),
   ];
   for (const [type, body] of kinds) made.push(await api.createEvent(room.id, { type, from, body }));
+  await step('what was to be heard by nobody is told to have ended', async () => {
+    const asked = made.filter(({ type }) => ['audio:play', 'audio:say'].includes(type));
+    const answers = async () => (await collect(api.listAllEvents(room.id, { pageSize: 100 })))
+      .filter(({ id, type }) => type.endsWith(':done') && !made.some((each) => each.id === id));
+    await until('all are told', async () => (await answers()).length === asked.length);
+    for (const told of await answers()) assert.ok(told.body.error);
+    made.push(...await answers());
+    made.sort((one, other) => one.id - other.id);
+  });
 
   await step('listAllEvents answers exactly what was created, through every page, both ways', () => walksAlike(
     (page) => api.listAllEvents(room.id, page), made, (event) => event,

@@ -34,13 +34,19 @@ class KnockingResource:
         self._knocking = knocking
         self._users = users
 
-    @route("POST", PATH, editions=LATEST, body=KnockDraft, answers={201: KnockResource, 409: None})
+    @route(
+        "POST",
+        PATH,
+        editions=LATEST,
+        body=KnockDraft,
+        answers={201: KnockResource, 404: None, 409: None},
+    )
     async def knock(self, call: Call) -> Response:
         """Call the application by an open leg"""
         return answers.json(201, await self._knock(call))
 
     @route("POST", PATH, name="knock", editions=OLDER, body=KnockDraft,
-           answers={200: KnockResource, 409: None})  # fmt: skip
+           answers={200: KnockResource, 404: None, 409: None})  # fmt: skip
     async def knock_of_old(self, call: Call) -> Response:
         """Call the application by an open leg"""
         return answers.json(200, await self._knock(call))

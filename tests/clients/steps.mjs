@@ -51,10 +51,20 @@ export function watched(client) {
 
 let passed = 0;
 let failed = 0;
+/** Longer than any step takes; what a package never answers must not hold the whole program. */
+const STEP_PATIENCE = 75_000;
+
+function within(patience, doing) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${patience} ms`)), patience);
+  });
+  return Promise.race([doing, late]).finally(() => clearTimeout(timer));
+}
 
 export async function step(name, body) {
   try {
-    const value = await body();
+    const value = await within(STEP_PATIENCE, body());
     passed += 1;
     console.log(`ok   ${name}`);
     return value;

@@ -90,7 +90,7 @@ def ended(leg: Leg, account: Account, end: End) -> tuple[Fact, ...]:
     seconds = (closing - leg.answered_at) / 1000 if leg.answered_at is not None else 0.0
     status = RtcStatus(
         duration=f"{seconds:.3f}", start_time=iso(leg.answered_at or leg.started_at),
-        end_time=iso(closing), mos=round(account.mos, 2), price=FREE, price_currency=CURRENCY,
+        end_time=iso(closing), mos=_mos(account), price=FREE, price_currency=CURRENCY,
         channel=leg.channel,
     )  # fmt: skip
     return (
@@ -146,11 +146,16 @@ def _quality(account: Account) -> Quality:
     expected = account.packets_in + account.packets_lost
     lost = 100 * account.packets_lost / expected if expected else 0.0
     return Quality(
-        mos_score=round(account.mos, 2), quality_percentage=_percentage(account.mos),
+        mos_score=_mos(account), quality_percentage=_percentage(_mos(account)),
         jitter_min_var=round(account.jitter_min, 2), jitter_max_var=round(account.jitter_max, 2),
         jitter_loss_rate=round(account.jitter_loss, 2), jitter_burst_rate=round(account.burst, 2),
         flaw_total=account.flaws, packet_cnt=account.packets_in, packet_loss_perc=round(lost, 2),
     )  # fmt: skip
+
+
+def _mos(account: Account) -> float:
+    """Of a leg from which nothing came the model knows nothing."""
+    return round(account.mos if account.packets_in else NOTHING.mos, 2)
 
 
 def _percentage(mos: float) -> float:

@@ -20,6 +20,18 @@ class Steps(NamedTuple):
     """Those that the package cannot take."""
 
 
+def run_again(
+    node: Node, server: DevServer, program: str, *arguments: str, **environment: str
+) -> Steps:
+    """As `run`, once more when it fails: sounds between browsers are real, and so is the time that
+    a busy machine takes from them. What is broken fails twice."""
+    try:
+        return run(node, server, program, *arguments, **environment)
+    except (AssertionError, subprocess.TimeoutExpired) as failure:
+        print(f"{program} is tried again: {failure}")
+    return run(node, server, program, *arguments, **environment)
+
+
 def run(node: Node, server: DevServer, program: str, *arguments: str, **environment: str) -> Steps:
     """Fails the test when a step fails, or when fewer are taken than are written.
 

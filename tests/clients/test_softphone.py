@@ -18,7 +18,7 @@ def test_calls_are_placed_heard_and_taken(
 ) -> None:
     pictures = Path(os.environ.get("TERTULIA_SCREENSHOTS", tmp_path)).absolute()
     pictures.mkdir(parents=True, exist_ok=True)
-    programs.run(
+    programs.run_again(
         node, server, "softphone.mjs", CHROMIUM=chromium, TERTULIA_SCREENSHOTS=str(pictures)
     )
     assert len(list(pictures.glob("phone-*.png"))) > 10

@@ -165,7 +165,9 @@ async def heard(client: Client, hertz: float, *, not_own: float) -> None:
     """Wait until the client hears that tone, and not its own: some 400 ms without a gap, for which
     a busy machine may take several."""
     async with asyncio.timeout(15):
-        while len(client.heard) < 20 or client.level(hertz) < 4000 or client.level(not_own) > 100:
+        while True:
+            if len(client.heard) >= 20 and client.level(hertz) > 4000 > 100 > client.level(not_own):
+                return
             await asyncio.sleep(0.02)
 
 

@@ -222,13 +222,15 @@ class _Keeper:
     def _keep(self) -> None:
         turns = itertools.cycle(range(SLICES))
         waiting = bytearray()
+        heard = select.poll()  # not select(), which knows no descriptor above 1023
+        heard.register(self._ear, select.POLLIN)
         due = 0.0
         while True:
             if time.monotonic() >= due:
                 due = time.monotonic() + CONSENT / SLICES
                 for check in self._due[next(turns) :: SLICES]:
                     check()
-            if select.select([self._ear], [], [], CONSENT / SLICES)[0]:
+            if heard.poll(1000 * CONSENT / SLICES):
                 if not (piece := os.read(self._ear, 65_536)):
                     return
                 waiting += piece

@@ -6,7 +6,6 @@ Each request is an event like one that a program posts; what follows from it is 
 from msgspec import Struct
 
 from tertulia.model.actor import Actor
-from tertulia.model.decision import Decision
 from tertulia.model.errors import Forbidden, LegOver, NothingSounds
 from tertulia.model.event import Fact
 from tertulia.model.events.audio import (
@@ -179,10 +178,7 @@ class AudioControl:
         conversation = await self._conversations.seen(place.conversation_id, actor)
         sender = actor.membership(conversation)
         fact = Fact(name, encode_body(kept), sender.id if sender else None, recipient)
-        system = Actor(actor.application_id)
-        await self._conversations.commit(
-            place.conversation_id, system, lambda *_: Decision((fact,))
-        )
+        await self._conversations.tell(place.conversation_id, actor.application_id, fact)
         return minted
 
 

@@ -205,6 +205,22 @@ class Conversations:
             if await self._append(conversation_id, live, decision, events):
                 return events
 
+    async def tell(
+        self, conversation_id: ConversationId, application_id: ApplicationId, fact: Fact
+    ) -> None:
+        """Append what happened in a conversation, in the name of its application. Raises
+        ConversationNotFound, Unavailable."""
+        await self.commit(conversation_id, Actor(application_id), lambda *_: Decision((fact,)))
+
+    async def tell_if_there(
+        self, conversation_id: ConversationId, application_id: ApplicationId, fact: Fact
+    ) -> None:
+        """As `tell`; of a conversation that was deleted meanwhile there is nothing to be told."""
+        try:
+            await self.tell(conversation_id, application_id, fact)
+        except ConversationNotFound:
+            return
+
     async def happen(self, application_id: ApplicationId, fact: Fact) -> Event:
         """Append what happens to the application outside any conversation: a leg that is in none,
         a knock. Raises Unavailable."""

@@ -6,10 +6,7 @@ program sends goes into the leg that it names, or into all.
 
 from collections.abc import Callable
 
-from tertulia.model.actor import Actor
 from tertulia.model.commands import Digit, Press, Speaking
-from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import AudioDtmf, AudioSpeakingOff, AudioSpeakingOn
 from tertulia.model.events.registry import Body, encode_body
@@ -78,13 +75,8 @@ class Keys:
 
     async def _tell(self, leg_id: str, name: str, body: BodyOf) -> None:
         live = self._legs.live(leg_id)
-        if live is None or live.leg.conversation_id is None:
+        leg = live.leg if live is not None else None
+        if leg is None or leg.conversation_id is None:
             return
-        fact = Fact(name, encode_body(body(live.leg)), sender=live.leg.member_id)
-        system = Actor(live.leg.application_id)
-        try:
-            await self._conversations.commit(
-                live.leg.conversation_id, system, lambda *_: Decision((fact,))
-            )
-        except ConversationNotFound:
-            return
+        fact = Fact(name, encode_body(body(leg)), sender=leg.member_id)
+        await self._conversations.tell_if_there(leg.conversation_id, leg.application_id, fact)

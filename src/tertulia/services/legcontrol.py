@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
-from tertulia.model.decision import Decision
 from tertulia.model.errors import Forbidden, LegOver, UserNotFound
 from tertulia.model.event import Fact
 from tertulia.model.events.audio import LegAudio
@@ -92,8 +91,7 @@ class LegControl:
             raise LegOver("The leg is in no conversation.")
         name, changed = _SETTINGS[action]
         fact = Fact(name, encode_body(LegAudio(leg.id)), leg.member_id, leg.member_id)
-        system = Actor(leg.application_id)
-        await self._conversations.commit(leg.conversation_id, system, lambda *_: Decision((fact,)))
+        await self._conversations.tell(leg.conversation_id, leg.application_id, fact)
         return replace(live.leg, **changed)
 
     async def _answer(self, live: LiveLeg) -> None:

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tertulia.model.actor import Actor
 from tertulia.model.commands import Closed, Listen, Listened, StopListen
-from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, LegOver, NothingSounds, TertuliaError
+from tertulia.model.errors import LegOver, NothingSounds, TertuliaError
 from tertulia.model.event import Fact
 from tertulia.model.events.audio import (
     Asr,
@@ -184,11 +182,5 @@ class Recognition:
         if leg.conversation_id is None:
             return
         fact = Fact(name, encode_body(body), sender=leg.member_id)
-        system = Actor(leg.application_id)
-        commit = partial(
-            self._conversations.commit, leg.conversation_id, system, lambda *_: Decision((fact,))
-        )
-        try:
-            await insist(commit)
-        except ConversationNotFound:
-            return
+        tell = self._conversations.tell_if_there
+        await insist(partial(tell, leg.conversation_id, leg.application_id, fact))

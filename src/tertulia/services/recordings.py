@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from tertulia.model.actor import Actor
 from tertulia.model.commands import Interrupted, Record, Recorded, Salvage, StopRecord, Track
-from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, TertuliaError
+from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import (
     AudioRecord,
@@ -269,15 +268,8 @@ class Recordings:
 
     async def _tell(self, taking: Taking, name: str, body: Body) -> None:
         fact = Fact(name, encode_body(body))
-        system = Actor(taking.application_id)
-        commit = partial(
-            self._conversations.commit, taking.conversation_id, system,
-            lambda *_: Decision((fact,)),
-        )  # fmt: skip
-        try:
-            await insist(commit)
-        except ConversationNotFound:
-            return
+        tell = self._conversations.tell_if_there
+        await insist(partial(tell, taking.conversation_id, taking.application_id, fact))
 
 
 def _note(taking: Taking) -> Path:

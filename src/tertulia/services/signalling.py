@@ -124,7 +124,7 @@ class Signalling:
         live, member = await self._own(conversation_id, leg_id, actor)
         body = RtcTerminate(member_id=member.id, rtc_id=leg_id, session_destination=session)
         fact = Fact("rtc:terminate", encode_body(body), sender=member.id)
-        await self._tell(conversation_id, fact, actor)
+        await self._conversations.tell(conversation_id, actor.application_id, fact)
         await self._calls.end(live, Ending.HUNG_UP)
 
     # ── the server offers ──
@@ -212,10 +212,6 @@ class Signalling:
         return advanced(leg, LegStatus.STARTED, now)
 
     # ── both ──
-
-    async def _tell(self, conversation_id: ConversationId, fact: Fact, actor: Actor) -> None:
-        system = Actor(actor.application_id)
-        await self._conversations.commit(conversation_id, system, lambda *_: Decision((fact,)))
 
     async def _joined(
         self, conversation_id: ConversationId, member_id: MemberId, actor: Actor

@@ -12,10 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tertulia.model.actor import Actor
 from tertulia.model.commands import Play, Played, Ripe, StopPlay
-from tertulia.model.decision import Decision
-from tertulia.model.errors import ConversationNotFound, TertuliaError
+from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import (
     AudioPlay,
@@ -226,16 +224,8 @@ class Sounds:
             name, raw = "audio:say:done", encode_body(AudioSayDone(sound.id, error, channel))
         else:
             name, raw = "audio:play:done", encode_body(AudioPlayDone(sound.id, error, channel))
-        await insist(partial(self._tell, sound, Fact(name, raw)))
-
-    async def _tell(self, sound: Sound, fact: Fact) -> None:
-        system = Actor(sound.application_id)
-        try:
-            await self._conversations.commit(
-                sound.conversation_id, system, lambda *_: Decision((fact,))
-            )
-        except ConversationNotFound:
-            return
+        tell, fact = self._conversations.tell_if_there, Fact(name, raw)
+        await insist(partial(tell, sound.conversation_id, sound.application_id, fact))
 
     def _target(self, event: Event) -> Leg | None:
         """The leg of the member that the event is for."""

@@ -55,6 +55,19 @@ async def enabled(world: World, mid: str, name: str) -> str:
     return leg_id
 
 
+async def called(world: World) -> tuple[str, Answer]:
+    """Alice, in CON-1, calls bob: her member, and the answer to her invitation."""
+    for name in ("alice", "bob"):
+        await user(world, name)
+    await conversation(world)
+    host = await joined_member(world, "alice")
+    guest = {
+        "state": "invited", "user": {"name": "bob"}, "channel": {"type": "app"}, "media": QUIET,
+        "from": host,
+    }  # fmt: skip
+    return host, await world.call("POST", "/v0.3/conversations/CON-1/members", guest, user="alice")
+
+
 def test_a_knock_that_nobody_answers(play: Play) -> None:
     async def scenario(world: World) -> None:
         await user(world, "alice")
@@ -111,15 +124,7 @@ def test_audio_of_a_member(play: Play) -> None:
 
 def test_an_invitation_with_audio_rings_and_is_answered(play: Play) -> None:
     async def scenario(world: World) -> None:
-        for name in ("alice", "bob"):
-            await user(world, name)
-        await conversation(world)
-        host = await joined_member(world, "alice")
-        invited = await world.call(
-            "POST", "/v0.3/conversations/CON-1/members",
-            {"state": "invited", "user": {"name": "bob"}, "channel": {"type": "app"},
-             "media": QUIET, "from": host}, user="alice",
-        )  # fmt: skip
+        _, invited = await called(world)
         mid, leg_id = invited.json["id"], invited.json["channel"]["id"]
         body = (await history(world, "CON-1"))[1]["body"]
         assert body["sdp"].startswith("v=0") and body["invited_by"] == "alice"
@@ -151,15 +156,7 @@ def test_one_who_answers_with_an_offer_of_its_own_is_answered_once(play: Play) -
     """As the older clients do, which take no offer from the server."""
 
     async def scenario(world: World) -> None:
-        for name in ("alice", "bob"):
-            await user(world, name)
-        await conversation(world)
-        host = await joined_member(world, "alice")
-        invited = await world.call(
-            "POST", "/v0.3/conversations/CON-1/members",
-            {"state": "invited", "user": {"name": "bob"}, "channel": {"type": "app"},
-             "media": QUIET, "from": host}, user="alice",
-        )  # fmt: skip
+        _, invited = await called(world)
         mid, call = invited.json["id"], invited.json["channel"]["id"]
         await world.call(
             "POST", "/v0.3/conversations/CON-1/members",
@@ -180,15 +177,7 @@ def test_one_who_answers_with_an_offer_of_its_own_is_answered_once(play: Play) -
 
 def test_a_caller_that_gives_up_stops_the_ringing(play: Play) -> None:
     async def scenario(world: World) -> None:
-        for name in ("alice", "bob"):
-            await user(world, name)
-        await conversation(world)
-        host = await joined_member(world, "alice")
-        await world.call(
-            "POST", "/v0.3/conversations/CON-1/members",
-            {"state": "invited", "user": {"name": "bob"}, "channel": {"type": "app"},
-             "media": QUIET, "from": host}, user="alice",
-        )  # fmt: skip
+        host, _ = await called(world)
         await world.call("DELETE", f"/v0.3/conversations/CON-1/members/{host}", user="alice")
         await world.settle()
         found = await history(world, "CON-1")

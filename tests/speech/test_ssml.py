@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tertulia.speech.phrases import FIRST_MAX, PIECE_MAX, pieces
@@ -180,6 +180,7 @@ def test_brackets_and_control_characters_are_no_words() -> None:
 
 
 @given(st.lists(st.text(st.sampled_from("ab.,! -"), min_size=1), min_size=1, max_size=30))
+@example([".....-", ".....-", "....."])
 @settings(max_examples=100, deadline=None)
 def test_pieces_keep_every_letter_and_are_short(parts: list[str]) -> None:
     text = (" ".join(parts) * 10)[:3000] + "a"

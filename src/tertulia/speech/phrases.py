@@ -32,7 +32,7 @@ def pieces(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     found: list[Segment] = []
     for segment in segments:
         text = " ".join(_UNSAYABLE.sub(" ", segment.text).split())
-        texts = [text for text in _sentences(text) if any(map(str.isalnum, text))]
+        texts = [text for text in _sentences(text) if _is_said(text)]
         for sentence in texts:
             found += [segment._replace(text=part, pause_ms=0) for part in _parts(sentence, found)]
         if segment.pause_ms and texts:
@@ -57,9 +57,14 @@ def _parts(sentence: str, before: list[Segment]) -> list[str]:
     parts: list[str] = []
     while len(sentence) > (limit := PIECE_MAX if before or parts else FIRST_MAX):
         cut = _cut(sentence, limit)
-        parts.append(sentence[:cut].strip())
+        if _is_said(part := sentence[:cut].strip()):  # the first that is heard is the short one
+            parts.append(part)
         sentence = sentence[cut:].strip()
-    return [part for part in [*parts, sentence] if any(map(str.isalnum, part))]
+    return [*parts, sentence] if _is_said(sentence) else parts
+
+
+def _is_said(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _cut(sentence: str, limit: int) -> int:

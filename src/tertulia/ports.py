@@ -30,6 +30,7 @@ from tertulia.model.leg import Leg
 from tertulia.model.media import MediaFile
 from tertulia.model.session import LiveSession, SessionRecord
 from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
+from tertulia.model.telephone import AnySignal, Dial
 from tertulia.model.words import Snippet, Term
 
 
@@ -439,6 +440,43 @@ class Workers(Protocol):
 
     def on_report(self, listener: Callable[[AnyReport], None]) -> None:
         """Call it on the loop with every report but Hello and Load. One listener."""
+
+
+class Carrier(Protocol):
+    """The way to phones: a SIP user agent with its trunks and registered softphones, or another.
+
+    - *Order*: what is told about a call is done in that order; its signals come in the order in
+      which things happened, and none after Declined or HungUp.
+    - *Once*: a call that was dialled ends with exactly one Declined or HungUp unless it was hung
+      up from here. What is told of a call that is over does nothing.
+    """
+
+    def dial(self, call: Dial) -> None:
+        """→ Rang, Accepted, Declined."""
+
+    def ring(self, leg: str) -> None:
+        """Let a caller know that it rings."""
+
+    def progress(self, leg: str, sdp: str) -> None:
+        """Let a caller hear something before its call is answered."""
+
+    def answer(self, leg: str, sdp: str) -> None:
+        """Answer a call, or what was Reoffered."""
+
+    def refuse(self, leg: str, code: int, text: str = "") -> None:
+        """Do not answer it: codes from 300."""
+
+    def offer(self, leg: str, sdp: str) -> None:
+        """Offer another media path for an answered call. → Accepted, or nothing changes."""
+
+    def hang_up(self, leg: str) -> None:
+        """End a call at whatever stage it is."""
+
+    def referred(self, leg: str, code: int) -> None:
+        """What became of a transfer that was asked for."""
+
+    def on_signal(self, listener: Callable[[AnySignal], None]) -> None:
+        """Call it on the loop with every signal. One listener."""
 
 
 class SpeechUnavailable(TertuliaError):

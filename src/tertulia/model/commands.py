@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tertulia.model.instant import Instant
 
-VERSION = 1
+VERSION = 2
 
 FULL = "the media worker is full"
 """Of Refused: there is no room for another leg, whatever it is like."""
@@ -25,24 +25,55 @@ class Report(Struct, frozen=True, array_like=True, tag=True):
 # ── legs ──
 
 
+WEBRTC, RTP = "webrtc", "rtp"
+"""Kinds of media path: of a browser, or of a phone."""
+
+
 class Answer(Command, frozen=True):
-    """Take a client's offer: a new leg, or a new media path of a leg that is there. → Answered."""
+    """Take an offer: a new leg, or a new media path of a leg that is there. → Answered."""
 
     leg: str
     sdp: str
+    kind: str = WEBRTC
 
 
 class Offer(Command, frozen=True):
-    """Make a leg that a client is to answer. → Offered, later Accept."""
+    """Make a leg that the other end is to answer, or, of an RTP leg that is there, offer its path
+    anew. → Offered, later Accept."""
 
     leg: str
+    kind: str = WEBRTC
+    secure: bool = False
+    """Of RTP: with SRTP by SDES (RFC 4568)."""
 
 
 class Accept(Command, frozen=True):
-    """A client's answer to what was offered. → Accepted."""
+    """An answer to what was offered. → Accepted, and Up. Of an RTP leg there may be several: an
+    early one, then the final one, each in the place of the one before."""
 
     leg: str
     sdp: str
+
+
+class Socket(Command, frozen=True):
+    """A leg that is a websocket of an application's own server, which we connect to: audio as
+    16-bit samples, 20 ms a binary message, both ways. → Up, or Refused; later perhaps Down."""
+
+    leg: str
+    url: str
+    rate: int = 16_000
+    """8000, 16000 or 24000."""
+    greeting: str = "{}"
+    """The first message: a JSON object."""
+    headers: dict[str, str] = {}
+    """Of the handshake."""
+
+
+class Tell(Command, frozen=True):
+    """Send a text message to the server of a websocket leg."""
+
+    leg: str
+    text: str
 
 
 class Plain(Command, frozen=True):
@@ -188,6 +219,23 @@ class Listen(Command, frozen=True):
 
 class StopListen(Command, frozen=True):
     listen: str
+
+
+class Detect(Command, frozen=True):
+    """Judge from what a leg says first whether a person or a machine has answered. → Judged."""
+
+    detect: str
+    leg: str
+    beep: bool = False
+    """After a machine's greeting wait for its beep. → Beeped."""
+    beep_ms: int = 45_000
+    """For that beep to come."""
+
+
+class StopDetect(Command, frozen=True):
+    """No report comes any more."""
+
+    detect: str
 
 
 class Watch(Command, frozen=True):
@@ -374,6 +422,35 @@ class Listened(Report, frozen=True):
     """`end_on_silence_timeout`, `max_duration`, `start_timeout`, `stopped`, `left`, `failed`."""
 
 
+class Judged(Report, frozen=True):
+    """Who has answered."""
+
+    detect: str
+    verdict: str
+    """`human`, `machine`; `gone` when the leg ended before."""
+    confidence: int
+    """Per cent."""
+    cause: str
+    """`silence`, `long_greeting`, `many_words`, `tone`, `short_greeting`, `limit` …"""
+    at: Instant
+
+
+class Beeped(Report, frozen=True):
+    """A machine has begun to record, or has not by the end of the time for it."""
+
+    detect: str
+    heard: bool
+    hertz: int
+    at: Instant
+
+
+class Said(Report, frozen=True):
+    """The server of a websocket leg has sent a text message that is none of ours to obey."""
+
+    leg: str
+    text: str
+
+
 class Levels(Report, frozen=True):
     room: str
     legs: dict[str, float]
@@ -381,10 +458,12 @@ class Levels(Report, frozen=True):
 
 
 AnyCommand = (
-    Answer | Offer | Accept | Plain | Echo | Join | Leave | Hearing | Press | Close
-    | Play | Ripe | StopPlay | Record | StopRecord | Salvage | Listen | StopListen | Watch
+    Answer | Offer | Accept | Plain | Socket | Tell | Echo | Join | Leave | Hearing | Press | Close
+    | Play | Ripe | StopPlay | Record | StopRecord | Salvage | Listen | StopListen | Detect
+    | StopDetect | Watch
 )  # fmt: skip
 AnyReport = (
     Hello | Load | Answered | Offered | Accepted | Opened | Refused | Up | Down | Closed | Digit
-    | Speaking | Playing | Played | Recording | Recorded | Interrupted | Listened | Levels
+    | Speaking | Playing | Played | Recording | Recorded | Interrupted | Listened | Judged | Beeped
+    | Said | Levels
 )  # fmt: skip

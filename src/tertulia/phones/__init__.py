@@ -1,0 +1,1 @@
+"""Simulated phones: scripted callees that speak SIP and RTP over loopback."""

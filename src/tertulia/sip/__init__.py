@@ -1,0 +1,1 @@
+"""SIP on sockets: transports, registrar, trunks, and the carrier that calls use."""

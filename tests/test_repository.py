@@ -28,6 +28,7 @@ SUPERVISORS = {
     "live/delivery.py:Delivery._deliver": "a bug in one session is not that of others",
     "media/ticker.py:Ticker._run": "a bug in one step of the engine must not end all legs",
     "media/background.py:Background._work": "a bug in one job must not end the thread of all",
+    "phones/exchange.py:Exchange._tick_one": "a bug in one call must not end all calls",
     "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
@@ -223,7 +224,8 @@ def classes(*paths: Path) -> Iterator[tuple[str, set[str]]]:
 
 
 def ports() -> list[str]:
-    found = {name for name, bases in classes(SOURCE / "ports.py") if "Protocol" in bases}
+    paths = (SOURCE / "ports").glob("*.py")
+    found = {name for name, bases in classes(*paths) if "Protocol" in bases}
     return sorted(found)
 
 

@@ -4,7 +4,7 @@ Many pairs at once, each at its own place in the 20 ms, so that no place is favo
 """
 
 from bench.media.load import Said, Shape, Take, talk
-from bench.media.scenes import PAIR, Server
+from bench.media.scenes import PAIR, Scene, Server
 from bench.media.voice import probe_frames
 from bench.places import Failed
 
@@ -16,13 +16,13 @@ HEARD = 0.9
 """Share of the loud frames that must come."""
 
 
-def delays(server: Server, seconds: float) -> list[float]:
+def delays(server: Server, seconds: float, scene: Scene = PAIR) -> list[float]:
     """Milliseconds, in order, from the sending of a frame to the arrival of its sound.
 
     Raises:
         Failed: too few of them came.
     """
-    rooms = server.open(PAIR, PAIRS)
+    rooms = server.open(scene, PAIRS)
     streams = [stream for room in rooms for stream in room.streams]
     said: list[Said] = []
     for pair in range(PAIRS):
@@ -30,7 +30,7 @@ def delays(server: Server, seconds: float) -> list[float]:
     try:
         shape = Shape(seconds, warm_up=1.5, groups=GROUPS)
         return _checked(
-            talk(streams, probe_frames(PAIR.codec, EVERY), shape, said=said, is_heard=True)
+            talk(streams, probe_frames(scene.codec, EVERY), shape, said=said, is_heard=True)
         )
     finally:
         for room in rooms:

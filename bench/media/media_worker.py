@@ -3,6 +3,7 @@
 import itertools
 import os
 import queue
+import re
 import socket
 import sys
 import threading
@@ -19,10 +20,12 @@ from bench.media.cores import on_core
 from bench.media.joining import Client, join
 from bench.media.load import Stream
 from bench.media.scenes import Late, Room, Scene, streams
+from bench.media.voice import OPUS
 from bench.places import ROOT, Failed
 from bench.processes import PATIENCE, running, tail, tree
 from tertulia.media.link import SOCKET, Frames
 from tertulia.model.commands import (
+    RTP,
     VERSION,
     Answer,
     Answered,
@@ -138,6 +141,8 @@ class MediaWorker:
         ]
         if scene.protected:
             self.join_all([(name, Client(stream)) for name, stream in legs])
+        elif scene.phones:
+            self._call(legs)
         else:
             self._connect(legs)
         for room in rooms:
@@ -189,9 +194,31 @@ class MediaWorker:
         for name, stream in legs:
             stream.socket.connect((opened[name].host, opened[name].port))
 
+    def _call(self, legs: Sequence[tuple[str, Stream]]) -> None:
+        """As phones do, by offer and answer."""
+        offers: list[AnyCommand] = [Answer(name, _offer(stream), RTP) for name, stream in legs]
+        answers = self._hub.ask(offers, Answered)
+        for name, stream in legs:
+            found = re.search(r"m=audio (\d+) ", answers[name].sdp)
+            assert found is not None
+            stream.socket.connect(("127.0.0.1", int(found[1])))
+
     def _seat(self, room: Room) -> None:
         for name, stream in zip(self._names[room.name], room.streams, strict=True):
             self._hub.tell(Join(name, room.name), Hearing(name, muted=not stream.talks))
+
+
+def _offer(stream: Stream) -> str:
+    host, port = stream.socket.getsockname()
+    codec = stream.codec
+    clock = "48000/2" if codec is OPUS else "8000"
+    lines = (
+        "v=0", f"o=- {stream.ssrc} 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0",
+        f"m=audio {port} RTP/AVP {codec.payload_type} 101",
+        f"a=rtpmap:{codec.payload_type} {codec.name}/{clock}",
+        "a=rtpmap:101 telephone-event/8000", "a=ptime:20", "a=sendrecv", "",
+    )  # fmt: skip
+    return "\r\n".join(lines)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import msgspec
 from bench.media import aiortc_room, delay, janus, media_worker, speaking
 from bench.media.capacity import Capacity, Effort, Figure, Stage, capacity
 from bench.media.joins import joins
-from bench.media.scenes import Scene, Server
+from bench.media.scenes import CALL, PAIR, Scene, Server
 from bench.media.voice import OPUS
 from bench.places import Failed, Skipped, fresh
 from bench.report import Row, failed, skipped, thousands
@@ -19,12 +19,13 @@ OURS, JANUS, AIORTC = "tertulia", "janus", "aiortc"
 Opening = Callable[[Path], AbstractContextManager[Server]]
 CONTENDERS: dict[str, Opening] = {OURS: media_worker.media_worker, JANUS: janus.janus}
 FEW: dict[str, dict[str, int]] = {
-    OURS: {"g711": 240, "opus": 30, "meeting": 100, "audience": 200},
-    JANUS: {"g711": 90, "opus": 21, "meeting": 30, "audience": 100},
+    OURS: {"g711": 240, "opus": 30, "meeting": 100, "audience": 200, "phones": 240},
+    JANUS: {"g711": 90, "opus": 21, "meeting": 30, "audience": 100, "phones": 90},
 }
 """Legs that are measured first."""
 AIMS = {
     ("g711", JANUS): 2.0,
+    ("phones", JANUS): 2.0,
     ("opus", JANUS): 1.2,
     ("meeting", JANUS): 3.0,
     ("meeting", AIORTC): 8.0,
@@ -117,21 +118,22 @@ def of_aiortc(measured: Measured, effort: Effort) -> list[Row]:
 def of_delay(measured: Measured, effort: Effort) -> list[Row]:
     least: Opening = lambda place: janus.janus(place, prebuffering=1)  # noqa: E731
     contenders = {**CONTENDERS, f"{JANUS}, least prebuffering": least}
-    return [_delay(name, opening, effort) for name, opening in contenders.items()]
+    rows = [_delay(name, opening, effort) for name, opening in contenders.items()]
+    return [*rows, _delay(f"{OURS}, phones", media_worker.media_worker, effort, CALL)]
 
 
-def _delay(name: str, opening: Opening, effort: Effort) -> Row:
+def _delay(name: str, opening: Opening, effort: Effort, scene: Scene = PAIR) -> Row:
     title = f"{name}: mouth to ear in the server, median · p95"
     print(f"media: {title}", flush=True)
     try:
         with fresh("media") as place, opening(place / "server") as server:
-            found = delay.delays(server, effort.seconds)
+            found = delay.delays(server, effort.seconds, scene)
     except Skipped as reason:
         return skipped("delay", title, reason)
     except Failed as reason:
         return failed("delay", title, reason)
     middle, high = (found[int(len(found) * share)] for share in (0.5, 0.95))
-    is_ours = name == OURS
+    is_ours = name.startswith(OURS)
     return Row(
         "delay",
         title,

@@ -19,13 +19,16 @@ class Scene(NamedTuple):
     """In a room."""
     talking: int
     protected: bool = False
+    phones: bool = False
+    """Agreed upon by SDP, each on ports of its own in the server."""
 
     @property
     def title(self) -> str:
         sound = "G.711" if self.codec is PCMU else "Opus 16 kHz"
         who = "all talk" if self.talking == self.legs else f"{self.talking} of {self.legs} talk"
         size = f"{self.legs}-party, {who}"
-        return f"{sound}, {size}, SRTP" if self.protected else f"{sound}, {size}"
+        how = ", SRTP" if self.protected else ", phones" if self.phones else ""
+        return f"{sound}, {size}{how}"
 
 
 SCENES = (
@@ -33,10 +36,16 @@ SCENES = (
     Scene("opus", OPUS, 3, 3),
     Scene("meeting", OPUS, 10, 1),
     Scene("audience", OPUS, 100, 3),
+    Scene("phones", PCMU, 2, 2, phones=True),
 )
-PROTECTED = tuple(scene._replace(protected=True, name=f"{scene.name}-srtp") for scene in SCENES)
+PROTECTED = tuple(
+    scene._replace(protected=True, name=f"{scene.name}-srtp")
+    for scene in SCENES
+    if not scene.phones
+)
 PAIR = Scene("pair", PCMU, 2, 2)
-"""For delays."""
+CALL = PAIR._replace(phones=True)
+"""For delays, as the one before."""
 
 
 class Late(NamedTuple):

@@ -107,7 +107,10 @@ def _serve(given: argparse.Namespace) -> int:
     lock = occupy(settings.data.path)
     listening = _dev_listening(settings) if given.dev else _say_port
     workers = settings.rtc.workers or (1 if given.dev else len(os.sched_getaffinity(0)))
-    return asyncio.run(supervise(passed_on(given), listening, lock=lock, workers=workers))
+    phones = given.dev or settings.sip.simulated
+    return asyncio.run(
+        supervise(passed_on(given), listening, lock=lock, workers=workers, phones=phones)
+    )
 
 
 def _say_port(where: Listening) -> None:
@@ -120,7 +123,7 @@ def _dev_listening(settings: Settings) -> Callable[[Listening], None]:
 
     def listening(where: Listening) -> None:
         ports = devkit.Ports(
-            where.http_port, where.https_port or 0, settings.sip.port, settings.rtc.port
+            where.http_port, where.https_port or 0, where.sip_port, settings.rtc.port
         )
         document = devkit.dev_document(development, ports, pid=os.getpid())
         devkit.write_document(document, settings.data.path)

@@ -84,7 +84,43 @@ class Http(Struct, frozen=True):
 class Sip(Struct, frozen=True):
     """The SIP user agent."""
 
+    host: Annotated[str, _text("Address to listen on; empty means that of http.")] = ""
+    host6: Annotated[str, _text("IPv6 address to listen on as well; empty means none.")] = ""
     port: Annotated[int, _port("Port for SIP over UDP and TCP.")] = 5060
+    tls_port: Annotated[
+        int, _port("Port for SIP over TLS where there is https; any that is free if port is 0.")
+    ] = 5061
+    external_address: Annotated[
+        str, _text("Address by which the internet reaches this machine, if it is behind a NAT.")
+    ] = ""
+    domain: Annotated[
+        str, _text("Softphones of an application are NAME@ID.domain; NAME@ID without one.")
+    ] = ""
+    plan: Annotated[
+        str, _text("File of trunks, numbers and caps, TOML; empty means none, or the simulated.")
+    ] = ""
+    simulated: Annotated[
+        bool, _text("Start simulated phones, to be called and to call; development always does.")
+    ] = False
+    simulated_port: Annotated[int, _port("Port of the simulated phones, on loopback.")] = 0
+    phones: Annotated[
+        str, _text("Folder of call files: NUMBER.toml says what that simulated phone does.")
+    ] = ""
+    max_calls: Annotated[int, _whole(1, 1_000_000, "Calls at once; one more is a 503.")] = 4096
+    max_connections: Annotated[
+        int, _whole(1, 1_000_000, "TCP and TLS connections open at once; one more is closed.")
+    ] = 10_000
+
+    @property
+    def phones_path(self) -> Path | None:
+        """Absolute; None without one."""
+        return Path(self.phones).expanduser().absolute() if self.phones else None
+
+    def __post_init__(self) -> None:
+        if self.host6:
+            ipaddress.IPv6Address(self.host6)
+        if self.external_address:
+            ipaddress.ip_address(self.external_address)
 
 
 class Rtc(Struct, frozen=True):
@@ -101,17 +137,40 @@ class Rtc(Struct, frozen=True):
         tuple[str, ...],
         _text("Addresses that clients are told; empty means those of this machine's interfaces."),
     ] = ()
+    phone_ports: Annotated[
+        str, _text("UDP ports for phones, two a leg, as in 40000-49999; 0 takes any that are free.")
+    ] = "0"
+    phone_codecs: Annotated[
+        tuple[Literal["PCMU", "PCMA", "G722", "opus"], ...],
+        Meta(min_length=1, description="Codecs for phones, in the order in which we offer them."),
+    ] = ("PCMU", "PCMA", "G722", "opus")
     workers: Annotated[
         int, _whole(0, 256, "Media processes; 0 means one in development, else one a core.")
     ] = 0
 
+    @property
+    def phone_range(self) -> tuple[int, int]:
+        """First and last; twice 0 for any."""
+        return _range(self.phone_ports)
+
     def __post_init__(self) -> None:
+        _range(self.phone_ports)
         ipaddress.IPv4Address(self.host)
         if self.host6:
             ipaddress.IPv6Address(self.host6)
         for address in self.addresses:
             if ipaddress.ip_address(address).is_unspecified:
                 raise ValueError(f"clients cannot reach {address}")
+
+
+def _range(ports: str) -> tuple[int, int]:
+    """Raises ValueError."""
+    if ports == "0":
+        return 0, 0
+    first, _, last = ports.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) < int(last) <= 65_535):
+        raise ValueError("phone_ports is 0, or the first and the last as in 40000-49999")
+    return int(first), int(last)
 
 
 class Account(Struct, frozen=True):

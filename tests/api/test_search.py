@@ -22,7 +22,7 @@ from tertulia.model.errors import SearchMissing, Unavailable
 from tertulia.model.ids import ApplicationId, Position
 from tertulia.model.indexing import TextChanges
 from tertulia.model.words import terms_of
-from tertulia.ports import TextQuery
+from tertulia.ports.search import TextQuery
 from tertulia.services import search
 from tertulia.services.search import Indexer
 from tertulia.store.memory_search import MemorySearch

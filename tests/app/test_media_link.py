@@ -249,10 +249,10 @@ HELLO = frame(b"\x96\xa5Hello\x01\xa10\x01\xcd\x1f\xfd\x90")
     ("pieces", "says"),
     [
         ([b"GET / HTTP/1.1\r\n\r\n"], "a frame of 1195725856 octets"),
-        ([frame(b"\x02")], "version 2 of the link, and this is version 1"),
+        ([frame(b"\x03")], "version 3 of the link, and this is version 2"),
         ([frame(b"\xa11")], "no version"),
         ([frame(b"\x91" * 100_000)], "no version"),
-        ([OURS, frame(b"\x96\xa5Hello\x02\xa10\x01\x01\x90")], "it says Hello in version 2"),
+        ([OURS, frame(b"\x96\xa5Hello\x03\xa10\x01\x01\x90")], "it says Hello in version 3"),
         ([OURS, frame(b"\x97\xa4Load\0\0\0\0\0\xcb" + bytes(8))], "it did not begin with Hello"),
         ([OURS, HELLO, frame(b"\x92\xa7Refused\xa1x")], "a message that is none"),
         ([OURS, HELLO, frame(b"\x92\xa4Echo\xa1x")], "a message that is none"),

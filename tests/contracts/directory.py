@@ -1,8 +1,8 @@
-"""The contract of Directory (tertulia/ports.py): what every adapter guarantees."""
+"""The contract of Directory (tertulia/ports): what every adapter guarantees."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from tests.contracts.scenario import StoreContract, scenario
 
 from tertulia.app.outside import Store
 from tertulia.model.errors import InvalidCursor
-from tertulia.model.events.leg import LegStatus
+from tertulia.model.events.leg import LegEnd, LegStatus
 from tertulia.model.ids import EventId, LegId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced
@@ -42,13 +42,16 @@ from tertulia.model.state import (
 )
 from tertulia.ports import (
     Append,
+    CallFilter,
     ConversationFilter,
+    FoundCalls,
     Joined,
     LegFilter,
     Listed,
     ListedConversation,
     NameTaken,
     Page,
+    Records,
 )
 
 ALL = Page(limit=100)
@@ -278,6 +281,39 @@ class DirectoryContract(StoreContract):
         assert [each.leg for each in await store.legs(LegFilter(APP), rest)] == [inside]
         followed = await store.follow(Position(0), application_id=OTHER_APP)
         assert [each.became for each in followed] == [foreign]
+
+    @scenario
+    async def test_calls_are_counted_and_listed_in_order_of_their_start(self, store: Store) -> None:
+        alice, bob = await known(store, "alice", "bob")
+        (room,) = await begun(store, profile())
+        late = self._call(alice, 3, conversation_id=room.id)
+        early, lost = self._call(bob, 1), self._call(bob, 2)
+        foreign = self._call(bob, 2, application_id=OTHER_APP)
+        lost = advanced(lost, LegStatus.TIMEOUT, NOW, end=LegEnd.REQUEST_TIMEOUT)
+        await store.append(append(room, 0, late, early, leg(alice)))
+        await store.append(append(room, 1, lost))
+        told = application_event(OTHER_APP)
+        await store.append(Append(OTHER_APP, None, EventId(0), (told,), (foreign,)))
+        cases = {
+            CallFilter(APP): [early, lost, late], CallFilter(APP, alice.id): [late],
+            CallFilter(APP, conversation_id=room.id): [late],
+            CallFilter(APP, bob.id, room.id): [], CallFilter(OTHER_APP, alice.id): [],
+            CallFilter(OTHER_APP, conversation_id=room.id): [],
+            CallFilter(APP, status="started"): [early, late],
+            CallFilter(APP, status="unanswered"): [lost], CallFilter(APP, status="timeout"): [],
+            CallFilter(APP, started_after=Instant(NOW + 2)): [lost, late],
+            CallFilter(APP, started_before=Instant(NOW + 2)): [early, lost],
+        }  # fmt: skip
+        for where, expected in cases.items():
+            assert await store.calls(where, Records()) == FoundCalls(len(expected), expected), where
+            backward = await store.calls(where, Records(descending=True))
+            assert backward == FoundCalls(len(expected), expected[::-1]), where
+        assert await store.calls(CallFilter(APP), Records(1, 1)) == FoundCalls(3, [lost])
+        assert await store.calls(CallFilter(APP), Records(3, 1)) == FoundCalls(3, [])
+
+    def _call(self, who: User, at: int, **members: Any) -> Leg:
+        """`at`: milliseconds after NOW."""
+        return replace(leg(who), is_call=True, started_at=Instant(NOW + at), **members)
 
     async def _legs(self, store: Store, where: LegFilter) -> list[Leg]:
         return [each.leg for each in await store.legs(where, ALL)]

@@ -1,4 +1,4 @@
-"""The contract of EventLog (tertulia/ports.py): what every adapter guarantees."""
+"""The contract of EventLog (tertulia/ports): what every adapter guarantees."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The contract of SearchIndex (tertulia/ports.py): what every adapter guarantees."""
+"""The contract of SearchIndex (tertulia/ports): what every adapter guarantees."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from tests.contracts.builders import APP, OTHER_APP
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.indexing import NewText, Place, Text, TextChanges
 from tertulia.model.words import terms_of
-from tertulia.ports import FoundText, SearchIndex, TextQuery
+from tertulia.ports.search import FoundText, SearchIndex, TextQuery
 
 ONE, TWO = ConversationId("CON-one"), ConversationId("CON-two")
 ALICE, BOB = MemberId("MEM-alice"), MemberId("MEM-bob")

@@ -1,4 +1,4 @@
-"""The contract of Speech (tertulia/ports.py): what every adapter guarantees."""
+"""The contract of Speech (tertulia/ports): what every adapter guarantees."""
 
 import asyncio
 import wave

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tertulia.dispatch.answer import Failure
-from tertulia.dispatch.target import Resolver, Target, TargetGuard, is_public, parse_target
+from tertulia.dispatch.target import Resolver, Target, TargetGuard, parse_target
+from tertulia.protocols.networks import is_public
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,44 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from tertulia.media.address_book import Address, AddressBook
 from tertulia.media.engine import TICK, Engine
 from tertulia.media.g711 import ulaw_decode, ulaw_encode
+from tertulia.media.lines import NO_LINE, Line
 from tertulia.media.outside import Outside
-from tertulia.media.port import ROWS, WIDTH, Address, AddressBook
+from tertulia.media.port import ROWS, WIDTH
+from tertulia.media.sockets import Connection, Owner, nobody
 from tertulia.media.webrtc import WebRtcLeg
-from tertulia.model.commands import AnyCommand, AnyReport, Plain
+from tertulia.model.commands import AnyCommand, AnyReport, Plain, Socket
 from tertulia.protocols import rtp
 
 Samples = NDArray[np.int16]
 WALL = 1_800_000_000.0
 
 
+class MemoryLine(Line):
+    """A line without sockets."""
+
+    def __init__(self, port: "MemoryPort", slot: int, *, sixth: bool) -> None:
+        self.port, self.slot, self.is_sixth = port, slot, sixth
+        self.number, self.file = 40_000 + 2 * slot, 1000 + slot
+        self.is_open = True
+
+    def send_control(self, data: bytes, address: Address, *, mux: bool) -> None:
+        self.port.controls.setdefault(self.port.key(address), []).append(data)
+
+
 class MemoryPort:
-    """A port whose packets are put into `waiting`, and whose sent ones are taken from `sent`."""
+    """A port whose packets are put into `waiting`, and whose sent ones are taken from `sent`; what
+    comes to lines is put into `ringing`, with its line."""
 
     def __init__(self) -> None:
+        self.lines = np.full(ROWS, NO_LINE, np.int64)
+        self.ringing: deque[tuple[bytes, int, int]] = deque()
+        self.controls: dict[int, list[bytes]] = {}
+        """RTCP that lines have sent."""
+        self.open_lines: set[Line] = set()
+        self.most_lines = 64
         self.packets = np.zeros((ROWS, WIDTH), np.uint8)
         self.sizes = np.zeros(ROWS, np.int64)
         self.sources = np.zeros(ROWS, np.int64)
@@ -37,11 +59,37 @@ class MemoryPort:
             data = data[:WIDTH]
             self.packets[count, : len(data)] = np.frombuffer(data, np.uint8)
             self.sizes[count], self.sources[count] = len(data), key
+            self.lines[count] = NO_LINE
+            count += 1
+        while self.ringing and count < ROWS:
+            data, key, line = self.ringing.popleft()
+            self.packets[count, : len(data)] = np.frombuffer(data, np.uint8)
+            self.sizes[count], self.sources[count], self.lines[count] = len(data), key, line
             count += 1
         return count - start
 
+    def open_line(self, slot: int, *, sixth: bool) -> Line:
+        if len(self.open_lines) == self.most_lines:
+            raise OSError("no pair of ports is free")
+        line = MemoryLine(self, slot, sixth=sixth)
+        self.open_lines.add(line)
+        return line
+
+    def give_up_control(self, line: Line) -> None:
+        pass
+
+    def close_line(self, line: Line) -> None:
+        self.open_lines.discard(line)
+
+    def local_host(self, remote: str) -> str | None:
+        return "2001:db8::1" if ":" in remote else "10.9.9.9"
+
     def send(
-        self, rows: NDArray[np.uint8], sizes: NDArray[np.int64], targets: NDArray[np.int64]
+        self,
+        rows: NDArray[np.uint8],
+        sizes: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        files: NDArray[np.int64],
     ) -> int:
         for row, size, target in zip(rows, sizes.tolist(), targets.tolist(), strict=True):
             self.sent.setdefault(target, []).append(row[:size].tobytes())
@@ -69,12 +117,16 @@ class World:
             wall=lambda: WALL + self.now,
             random=lambda size: bytes(size),
             host=("127.0.0.1", 8189),
+            dial=lambda command, owner: self.dial(command, owner),
         )
         self.engine = Engine(self.port, outside, capacity)
         self.phones: list[Phone] = []
 
     def make_path(self) -> WebRtcLeg:
         raise AssertionError("no browser in this world")
+
+    def dial(self, command: Socket, owner: Owner) -> Connection:
+        return nobody(command, owner)
 
     def obey(self, *orders: AnyCommand) -> None:
         for command in orders:

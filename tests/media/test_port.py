@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tertulia.media import port as ports
-from tertulia.media.port import BATCH, ROWS, WIDTH, AddressBook, UdpPort
+from tertulia.media.address_book import AddressBook
+from tertulia.media.lines import NO_LINE
+from tertulia.media.port import BATCH, ROWS, WIDTH, UdpPort
 
 HOST = "127.0.0.1"
 
@@ -32,12 +34,17 @@ def rows_of(count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return rows, np.arange(20, 20 + count)
 
 
+def _lines(count: int) -> NDArray[np.int64]:
+    """None of their own."""
+    return np.full(count, NO_LINE)
+
+
 @pytest.mark.parametrize("count", [1, BATCH, BATCH + 1, 200])
 def test_what_is_sent_is_received(pair: list[UdpPort], count: int) -> None:
     one, other = pair
     rows, sizes = rows_of(count)
     target = one.key((HOST, other.number))
-    assert one.send(rows, sizes, np.full(count, target)) == count
+    assert one.send(rows, sizes, np.full(count, target), _lines(count)) == count
     assert other.receive() == count
     assert (other.sizes[:count] == sizes).all()
     assert (other.packets[:count, :20] == rows[:, :20]).all()
@@ -51,7 +58,7 @@ def test_both_families_share_a_port(pair: list[UdpPort]) -> None:
         pytest.skip("this machine has no IPv6")
     rows, sizes = rows_of(4)
     keys = [one.key((HOST, other.number)), one.key(("::1", other.number))] * 2
-    assert one.send(rows, sizes, np.array(keys)) == 4
+    assert one.send(rows, sizes, np.array(keys), _lines(4)) == 4
     assert other.receive() == 4
     senders = [other.address(int(key))[:2] for key in other.sources[:4]]
     assert sorted(senders) == [(HOST, one.number)] * 2 + [("::1", one.number)] * 2
@@ -64,7 +71,7 @@ def test_a_bad_address_loses_its_packet_alone(pair: list[UdpPort]) -> None:
     one, other = pair
     rows, sizes = rows_of(3)
     good, bad = one.key((HOST, other.number)), one.key((HOST, 0))
-    assert one.send(rows, sizes, np.array([good, bad, good])) == 2
+    assert one.send(rows, sizes, np.array([good, bad, good]), _lines(3)) == 2
     assert other.receive() == 2
 
 
@@ -72,8 +79,8 @@ def test_one_visit_takes_so_many_and_no_more(pair: list[UdpPort]) -> None:
     one, other = pair
     rows, sizes = np.zeros((400, WIDTH), np.uint8), np.full(400, 100)
     target = np.full(400, one.key((HOST, other.number)))
-    one.send(rows, sizes, target)
-    one.send(rows, sizes, target)
+    one.send(rows, sizes, target, _lines(400))
+    one.send(rows, sizes, target, _lines(400))
     assert other.receive() <= ROWS
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tertulia.media.resampling import Doubling, Halving, Resampler
+from tertulia.media.resampling import Doubling, Halving, Resampler, Stretching
 
 BAND = (300, 1000, 2000, 3000, 3400)
 
@@ -15,7 +15,9 @@ def sines(frequencies: tuple[int, ...], rate: int, level: int = 20_000) -> NDArr
     return np.asarray(np.rint(level * np.sin(np.outer(frequencies, along))), np.int16)
 
 
-def through(way: Doubling | Halving, audio: NDArray[np.int16], frame: int) -> NDArray[np.int16]:
+def through(
+    way: Doubling | Halving | Stretching, audio: NDArray[np.int16], frame: int
+) -> NDArray[np.int16]:
     rows = np.arange(len(audio))
     frames = np.split(audio, range(frame, audio.shape[1], frame), axis=1)
     return np.concatenate([way.push(part, rows) for part in frames], axis=1)
@@ -55,6 +57,53 @@ def test_there_and_back_is_a_delay() -> None:
     delay = 12 + 11
     error = back[:, 800:].astype(np.int32) - audio[:, 800 - delay : -delay]
     assert np.abs(error).max() < 120
+
+
+WIDE_BAND = (*BAND, 5000, 6000, 6500)
+
+
+@pytest.mark.parametrize(("before", "after"), [(16_000, 24_000), (24_000, 16_000)])
+def test_stretching_has_neither_images_nor_aliases(before: int, after: int) -> None:
+    way = Stretching(len(WIDE_BAND), before, after)
+    made = through(way, sines(WIDE_BAND, before), before // 50)
+    assert made.shape[1] == after // 2
+    spectrum = decibels(made)
+    assert np.all(np.abs(spectrum.max(axis=1)) < 0.1)
+    for line, frequency in zip(spectrum, WIDE_BAND, strict=True):
+        at = int(line.argmax())
+        line[max(at - 100, 0) : at + 100] = -200
+        assert line.max() < -55, frequency
+
+
+def test_what_16_khz_cannot_hold_is_gone() -> None:
+    made = through(Stretching(3, 24_000, 16_000), sines((8300, 9500, 11_000), 24_000), 480)
+    assert np.all(decibels(made).max(axis=1) < -55)
+
+
+def test_stretched_and_back_is_a_delay_of_two_milliseconds() -> None:
+    audio = sines(WIDE_BAND, 16_000)
+    count = len(WIDE_BAND)
+    up = through(Stretching(count, 16_000, 24_000), audio, 320)
+    back = through(Stretching(count, 24_000, 16_000), up, 480)
+    quiet = [
+        np.abs(back[:, 800:].astype(np.int32) - audio[:, 800 - delay : -delay]).max()
+        for delay in range(28, 36)
+    ]
+    assert 28 + int(np.argmin(quiet)) in (31, 32)
+
+
+def test_stretched_rows_are_each_on_their_own() -> None:
+    audio = sines(BAND, 16_000)
+    whole = through(Stretching(5, 16_000, 24_000), audio, 320)
+    way = Stretching(9, 16_000, 24_000)
+    rows = np.array([7, 2])
+    frames = np.split(audio[[3, 1]], 25, axis=1)
+    one = np.concatenate([way.push(part, rows) for part in frames], axis=1)
+    assert_same(one, whole[[3, 1]])
+    way.forget(7)
+    again = way.push(frames[0], rows)
+    assert_same(again[:1], whole[3:4, :480])
+    assert way.push(np.zeros((0, 320), np.int16), rows[:0]).shape == (0, 480)
 
 
 @pytest.mark.parametrize("frame", [16, 80, 160, 480])

@@ -161,7 +161,7 @@ OURS = frame(bytes([VERSION]))
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (frame(b"\x02"), "version 2 of the link, and this is version 1"),
+        (frame(b"\x03"), "version 3 of the link, and this is version 2"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "a frame of 1213486160 octets"),
         (OURS + b"\xff\xff\xff\xff", "a frame of 4294967295 octets"),
         (OURS + frame(b"\x92\xa5Hello\x01"), "a message that is none"),

@@ -3,13 +3,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.contracts.builders import APP, append
+from msgspec.structs import replace
+from tests.contracts.builders import APP, append, leg, user
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import Position
 from tertulia.model.state import Profile
-from tertulia.ports import ConversationFilter, Page
+from tertulia.ports import CallFilter, ConversationFilter, FoundCalls, Page, Records
 from tertulia.store.migrations import MIGRATIONS, Migration, UnknownSchema, migrate
+from tertulia.store.rows import encode
 from tertulia.store.sqlite import SqliteStore
 
 MINE = ConversationFilter(APP)
@@ -66,6 +68,29 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tertulia.db").write_bytes(b"not a database at all" * 500)
     with pytest.raises(Unavailable, match="cannot open"):
         asyncio.run(SqliteStore.open(tmp_path / "tertulia.db"))
+
+
+def test_legs_of_version_2_are_calls_if_they_came_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "tertulia.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, MIGRATIONS[:2])
+    alice = user("alice")
+    call, other = replace(leg(alice), is_call=True), leg(alice)
+    connection.execute("INSERT INTO applications (number, id, created_at) VALUES (1, ?, 0)", (APP,))
+    for each in (call, other):
+        connection.execute(
+            "INSERT INTO legs (id, application, user_id, is_over, leg) VALUES (?, 1, ?, 0, ?)",
+            (each.id, each.user_id, encode(each)),
+        )
+    connection.close()
+
+    async def play() -> None:
+        store = await SqliteStore.open(path)
+        assert await store.calls(CallFilter(APP), Records()) == FoundCalls(1, [call])
+        assert len(await store.open_legs()) == 2
+        await store.close()
+
+    asyncio.run(play())
 
 
 def test_a_store_of_version_1_is_read_and_written(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from tertulia.store.queries import SQL
 
 SORTED = {
     "applications": "there are few",
+    "calls_of_conversation ASC": "the calls of one conversation",
+    "calls_of_conversation DESC": "the calls of one conversation",
     "conversations_of_user_by_sort_key ASC": "the conversations of one user",
     "conversations_of_user_by_sort_key DESC": "the conversations of one user",
 }

@@ -15,7 +15,7 @@ from tests.store.disk import Disk
 from tertulia.model.errors import SearchMissing, SearchTooBroad, Unavailable, ValidationFailed
 from tertulia.model.ids import Position
 from tertulia.model.words import Term, terms_of
-from tertulia.ports import SearchIndex, TextQuery
+from tertulia.ports.search import SearchIndex, TextQuery
 from tertulia.store import search
 from tertulia.store.memory_search import MemorySearch
 from tertulia.store.search import SqliteSearch

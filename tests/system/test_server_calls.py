@@ -98,7 +98,7 @@ def test_the_house_says_back_what_it_hears(plant: Plant) -> None:
             await anne.hears(700)
             anne.tone(0)
             await anne.hears_silence()
-            house = (await here.diary.see("leg:status:update", type="phone")).body["leg_id"]
+            house = (await here.diary.see("leg:status:update", type="websocket")).body["leg_id"]
             await anne.must("PUT", f"/legs/{anne.leg}", {"action": "hangup"})
             for leg in (anne.leg, house):
                 await here.diary.see("member:left", leg=leg)

@@ -59,11 +59,17 @@ class HttpAnswers:
             webhook.connect_timeout or CONNECT_MS, webhook.socket_timeout or TOTAL_MS, query,
         )  # fmt: skip
 
-    def _headers(self, body: bytes, application_id: ApplicationId) -> bytes:
-        token = sign(
+    def credential(self, application_id: ApplicationId) -> str:
+        return self._token(b"", application_id)
+
+    def _token(self, body: bytes, application_id: ApplicationId) -> str:
+        return sign(
             self._key, body, iat=self._clock.now() // 1000, jti=self._ids.bare(),
             api_key=self._settings.api_key, application_id=application_id,
         )  # fmt: skip
+
+    def _headers(self, body: bytes, application_id: ApplicationId) -> bytes:
+        token = self._token(body, application_id)
         text = (
             f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
             f"Accept: application/json\r\nUser-Agent: {self._settings.user_agent}\r\n"

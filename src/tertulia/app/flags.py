@@ -9,8 +9,8 @@ from tertulia.settings import Settings, load
 
 FLAGS = {
     "data": "data.dir", "host": "http.host", "http_port": "http.port",
-    "https_port": "http.https_port", "sip_port": "sip.port", "rtc_port": "rtc.port",
-    "event_url": "dev.event_url", "answer_url": "dev.answer_url",
+    "https_port": "http.https_port", "sip_port": "sip.port", "sip_tls_port": "sip.tls_port",
+    "rtc_port": "rtc.port", "event_url": "dev.event_url", "answer_url": "dev.answer_url",
 }  # fmt: skip
 """Flags, and the settings that they are."""
 

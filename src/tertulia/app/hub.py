@@ -20,10 +20,12 @@ from tertulia.app.link import Link
 from tertulia.app.outside import Outside
 from tertulia.app.report import Ends, Listening
 from tertulia.app.stores import Stores
+from tertulia.app.telephony import PhonePorts, number_plan
 from tertulia.app.vitals import Vitals
 from tertulia.ports import Directory
 from tertulia.protocols.http1 import Limits
 from tertulia.settings import Settings, SettingsError
+from tertulia.sip.carrier import SipCarrier
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.media import FORM_SLACK, UPLOADS
 from tertulia.web.server import Server
@@ -37,17 +39,22 @@ _log = logging.getLogger(__name__)
 async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     """Serve until told to end."""
     clock = SystemClock()
+    plan = number_plan(settings, dev=dev)
     link = Link(ends.link)
     stores = await Stores.open(settings.data.path)
     desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
     audio = AudioPorts(settings, clock)
-    vitals = Vitals(desk=desk, workers=audio.workers, clock=clock, monotonic=time.monotonic)
+    phones = PhonePorts(settings, plan, stores.store, clock)
+    vitals = Vitals(
+        desk=desk, workers=audio.workers, carrier=phones.carrier, clock=clock,
+        monotonic=time.monotonic,
+    )  # fmt: skip
     outside = Outside(
         store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
         announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
         smith=devkit.RsaSmith(), desk=desk, health=vitals, workers=audio.workers,
-        speech=audio.speech, downloads=audio.downloads, answers=audio.answers,
-        scratch=audio.scratch, house=dev,
+        telephony=phones.telephony, speech=audio.speech, downloads=audio.downloads,
+        answers=audio.answers, scratch=audio.scratch, house=dev,
         development=_development_keys(settings) if dev else None,
     )  # fmt: skip
     if dev:
@@ -72,7 +79,8 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     running = (services.expiry, services.indexer, services.conductor)
     tasks = [asyncio.create_task(each.run()) for each in running]
     try:
-        listening = await _listen(server, settings, dev=dev)
+        await phones.listen(services.phones.hear, _tls(settings, dev=dev))
+        listening = await _listen(server, phones.carrier, settings, dev=dev)
         services.audio.library.address = _address(settings, listening)
         os.write(1, msgspec.json.encode(listening) + b"\n")
         _log.info("serving", extra={"action": "hub_started", "port": listening.http_port})
@@ -81,6 +89,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await hub.live.close()
         services.following.end()
         services.metering.end()
+        await phones.close()
         await server.drain(DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
@@ -99,7 +108,9 @@ def _limits(settings: Settings) -> Limits:
     return Limits(body=body, larger=dict.fromkeys(UPLOADS, max(body, upload)))
 
 
-async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening:
+async def _listen(
+    server: Server, carrier: SipCarrier, settings: Settings, *, dev: bool
+) -> Listening:
     """Raises SettingsError: a port is taken, or a certificate is not one."""
     http = settings.http
     https_port = None
@@ -110,7 +121,7 @@ async def _listen(server: Server, settings: Settings, *, dev: bool) -> Listening
             https_port = await server.listen(http.host, http.https_port, ssl=context)
     except OSError as error:
         raise SettingsError(f"http: {error}") from None
-    return Listening(os.getpid(), port, https_port)
+    return Listening(os.getpid(), port, https_port, carrier.port, carrier.tls_port)
 
 
 def _address(settings: Settings, listening: Listening) -> str:

@@ -13,14 +13,15 @@ from tertulia.ports import (
     EventLog,
     Ids,
     MediaStore,
-    SearchIndex,
     SessionLedger,
     Speech,
     Workers,
 )
+from tertulia.ports.search import SearchIndex
 from tertulia.services.applications import KeySmith
 from tertulia.services.calls import Patience
 from tertulia.services.sounds import Downloads
+from tertulia.services.telephony import Telephony
 from tertulia.services.voicehooks import Answers
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.system import Health
@@ -39,6 +40,7 @@ class Outside(Struct, frozen=True, kw_only=True):
     search: SearchIndex
     ledger: SessionLedger
     workers: Workers
+    telephony: Telephony
     speech: Speech
     downloads: Downloads
     answers: Answers

@@ -18,3 +18,6 @@ class Listening(Struct, frozen=True):
     pid: int
     http_port: int
     https_port: int | None
+    sip_port: int
+    sip_tls_port: int
+    """0: there is none."""

@@ -6,15 +6,20 @@ from tertulia.services.answering import Answering
 from tertulia.services.applications import Applications
 from tertulia.services.audio import Audio, Booth
 from tertulia.services.audiocontrol import AudioControl
+from tertulia.services.callcontrol import CallControl
 from tertulia.services.calls import Calls
 from tertulia.services.cards import Cards
 from tertulia.services.conductor import Conductor
+from tertulia.services.connecting import Connecting
 from tertulia.services.conversations import Conversations
+from tertulia.services.detecting import Detecting
+from tertulia.services.dialling import Dialling
 from tertulia.services.errands import Errands
 from tertulia.services.events import Events
 from tertulia.services.expiry import Expiry
 from tertulia.services.following import Following
 from tertulia.services.house import House
+from tertulia.services.keyhooks import KeyHooks
 from tertulia.services.knocking import Knocking
 from tertulia.services.legcontrol import LegControl
 from tertulia.services.legs import Legs
@@ -23,13 +28,18 @@ from tertulia.services.members import Members
 from tertulia.services.messages import Messages
 from tertulia.services.metering import Metering
 from tertulia.services.openings import Openings
+from tertulia.services.phones import Phones
+from tertulia.services.pickup import Pickup
 from tertulia.services.reactions import CallReactions
 from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
 from tertulia.services.search import Indexer, Search
 from tertulia.services.signalling import Signalling
 from tertulia.services.switchboard import Switchboard
+from tertulia.services.timelines import Timelines
+from tertulia.services.transfers import Transfers
 from tertulia.services.users import Users
+from tertulia.services.voicecalls import VoiceCalls
 from tertulia.services.voicehooks import VoiceHooks
 from tertulia.settings import Limits, Settings
 
@@ -61,6 +71,7 @@ class Services:
             audio=self.audio, control=self.leg_control, legs=legs, conversations=conversations,
             ids=ids,
         )  # fmt: skip
+        self.conductor.add(self.audio_control.reactions)
         self.events = Events(
             conversations=conversations, media=self.media, legs=legs, log=log, ids=ids
         )
@@ -80,8 +91,8 @@ class Services:
             per_application=limits.legs, per_user=limits.legs_per_user,
         )  # fmt: skip
         self.calls = calls = Calls(
-            legs=legs, conversations=conversations, directory=directory, clock=clock,
-            errands=errands, patience=patience,
+            legs=legs, conversations=conversations, directory=directory,
+            carrier=outside.telephony.carrier, clock=clock, errands=errands, patience=patience,
         )  # fmt: skip
         openings = Openings(
             legs=legs, calls=calls, clock=clock, ids=ids, errands=errands, patience=patience
@@ -111,25 +122,51 @@ class Services:
     def _answer_calls(self, outside: Outside) -> None:
         """What becomes of calls to the application."""
         clock, ids, patience = outside.clock, outside.ids, outside.patience
+        self.timelines = timelines = Timelines(clock)
+        pickup = Pickup(calls=self.calls, carrier=outside.telephony.carrier)
         board = Switchboard(
             self.calls, self.legs, self.knocking, self.conversations, self.members,
-            self.audio_control, self.errands, patience,
+            self.audio_control, self.errands, patience, outside.telephony, pickup, timelines,
         )  # fmt: skip
-        hooks = VoiceHooks(
+        self.hooks = hooks = VoiceHooks(
             answers=outside.answers, library=self.audio.library, errands=self.errands,
-            clock=clock, patience=patience,
+            clock=clock, patience=patience, timelines=timelines,
         )  # fmt: skip
         rooms = Rooms(board, hooks)
-        scripts = Scripts(board, rooms, hooks)
+        self.dialling = dialling = Dialling(
+            board, users=self.users, hooks=hooks, clock=clock, ids=ids
+        )
+        detecting = Detecting(
+            calls=self.calls, legs=self.legs, hooks=hooks, errands=self.errands, ids=ids
+        )
+        connecting = Connecting(board, dialling=dialling, detecting=detecting, hooks=hooks, ids=ids)
+        self.scripts = scripts = Scripts(board, rooms=rooms, hooks=hooks, connecting=connecting)
+        detecting.consult = scripts.learnt
         house = House(board, users=self.users, clock=clock, ids=ids)
         answering = Answering(
             board, directory=outside.store, ids=ids, hooks=hooks, rooms=rooms, scripts=scripts,
             house=house if outside.house else None,
         )  # fmt: skip
-        for each in (hooks, rooms, scripts, house):
+        transfers = Transfers(board, dialling=dialling, hooks=hooks, hand_over=scripts.hand_over)
+        self.phones = Phones(
+            board, users=self.users, dialling=dialling, answering=answering, transfers=transfers,
+            keys=self.audio.keys, clock=clock, ids=ids,
+        )  # fmt: skip
+        self.voice_calls = VoiceCalls(
+            board, dialling=dialling, detecting=detecting, hooks=hooks, scripts=scripts,
+            answering=answering, control=self.leg_control, directory=outside.store,
+        )  # fmt: skip
+        keys = KeyHooks(hooks=hooks, errands=self.errands)
+        self.call_control = CallControl(
+            calls=self.voice_calls, legs=self.legs, audio=self.audio_control, hooks=hooks,
+            keys=keys, directory=outside.store, timelines=timelines,
+        )  # fmt: skip
+        reacting = (keys, hooks, rooms, dialling, connecting, scripts, house, timelines)
+        for each in reacting:
             self.conductor.add(each.reactions)
-        self.conductor.add({}, scripts.hearings)
-        self.knocking.decide = answering.decide
+        for hearing in (dialling, detecting, scripts):
+            self.conductor.add({}, hearing.hearings)
+        self.knocking.decide = answering.knocked
 
     def _look_on(self, outside: Outside, streams: int) -> None:
         """What changes nothing; `streams` may follow an application at a time."""

@@ -37,7 +37,7 @@ class Lent(NamedTuple):
     """Only to be held, while the part lives."""
 
 
-MODULES = {"media": "tertulia.app.media_part"}
+MODULES = {"media": "tertulia.app.media_part", "phones": "tertulia.app.phones_part"}
 """What a part is run from, when not from tertulia.app.part."""
 
 
@@ -120,9 +120,15 @@ class Part:
 
 
 async def supervise(
-    arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int, workers: int
+    arguments: list[str],
+    on_listening: Callable[[Listening], None],
+    *,
+    lock: int,
+    workers: int,
+    phones: bool,
 ) -> int:
-    """Run hub, dispatcher and so many media workers until SIGTERM or SIGINT; the exit code.
+    """Run hub, dispatcher, so many media workers and perhaps simulated phones, until SIGTERM or
+    SIGINT; the exit code.
 
     `on_listening` hears where the hub serves, each time that it has started. `lock` is what holds
     the data directory.
@@ -135,6 +141,8 @@ async def supervise(
         Part("media", [*arguments, "--index", str(index)], Lent(None, lifeline, lock))
         for index in range(workers)
     ]
+    simulated = [Part("phones", arguments, Lent(None, lifeline, lock))] if phones else []
+    others = [dispatcher, *media, *simulated]
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,17 +154,20 @@ async def supervise(
         hub.arguments = [*arguments, "--http-port", str(where.http_port)]
         if where.https_port is not None:
             hub.arguments += ["--https-port", str(where.https_port)]
+        hub.arguments += ["--sip-port", str(where.sip_port)]
+        if where.sip_tls_port:
+            hub.arguments += ["--sip-tls-port", str(where.sip_tls_port)]
         on_listening(where)
 
     async with asyncio.TaskGroup() as parts:
         serving = parts.create_task(hub.keep(heard))
         serving.add_done_callback(lambda _: over.set())
-        for part in (dispatcher, *media):
+        for part in others:
             parts.create_task(part.keep())
         await over.wait()
-        for part in (hub, dispatcher, *media):
+        for part in (hub, *others):
             part.tell_to_end()
-        killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, dispatcher, *media)]
+        killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, *others)]
     for killer in killers:
         killer.cancel()
     os.close(held_open)

@@ -11,6 +11,7 @@ from tertulia.settings import Settings
 from tertulia.web.access import Access
 from tertulia.web.rest.applications import ApplicationsResource
 from tertulia.web.rest.audio import AudioResource
+from tertulia.web.rest.calls import CallResources
 from tertulia.web.rest.conversations import ConversationResource
 from tertulia.web.rest.discovery import DiscoveryResource
 from tertulia.web.rest.events import EventResource
@@ -65,6 +66,7 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield UserResource(services.users, services.members, sessions)
     yield SessionResource(sessions, services.users, outside.clock, settings.account.api_key)
     yield LegResources(services.leg_control, services.audio_control, services.conversations)
+    yield CallResources(services.call_control)
     yield RtcResources(services.signalling, services.members)
     yield AudioResource(services.audio_control)
     yield KnockingResource(services.knocking, services.users)

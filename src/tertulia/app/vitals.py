@@ -10,6 +10,7 @@ from tertulia.model.commands import Load
 from tertulia.model.ids import ApplicationId
 from tertulia.model.instant import Instant
 from tertulia.ports import Clock
+from tertulia.sip.carrier import SipCarrier
 from tertulia.web.server import Server
 
 DISPATCHER_SILENCE = 5.0
@@ -20,11 +21,12 @@ class Vitals:
     """The hub's view of itself, of the dispatcher and of the media workers."""
 
     def __init__(
-        self, *, desk: JournalDesk, workers: MediaWorkers, clock: Clock,
+        self, *, desk: JournalDesk, workers: MediaWorkers, carrier: SipCarrier, clock: Clock,
         monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
         self._desk = desk
         self._workers = workers
+        self._carrier = carrier
         self._clock = clock
         self._monotonic = monotonic
         self._alive_at: float | None = None
@@ -58,6 +60,8 @@ class Vitals:
                 f"tertulia_session_deliveries_total {self.live.delivery.delivered}",
             ]
         lines += self._media_lines()
+        for name, (kind, value) in self._carrier.figures().items():
+            lines += [f"# TYPE tertulia_sip_{name} {kind}", f"tertulia_sip_{name} {value}"]
         figures = [_figures(count, self._clock.now()) for count in await self._desk.counts()]
         for name, kind in _WEBHOOK_FIGURES.items():
             lines.append(f"# TYPE tertulia_webhook_{name} {kind}")

@@ -1,9 +1,7 @@
 """The client's end of a websocket over asyncio streams. It has no task: it reads when asked to."""
 
 import asyncio
-import hashlib
 import os
-from base64 import b64encode
 from collections import deque
 from contextlib import suppress
 
@@ -20,12 +18,12 @@ from tertulia.protocols.websocket import (
     close_payload,
     masked_frame,
 )
+from tertulia.protocols.websocket_client import NONCE, NotOpened, Opening
 
 MESSAGE_MAX = 64 * 1024 * 1024
 """Bytes: a session that was away for long gets all it missed in one message."""
 HANDSHAKE_S = 10.0
 _READ = 64 * 1024
-_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Dropped(ConnectionError):
@@ -50,7 +48,7 @@ class WebSocket:
         except TimeoutError:
             streams[1].transport.abort()
             raise Dropped(f"no websocket within {HANDSHAKE_S:g} s") from None
-        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError, NotOpened) as error:
             streams[1].transport.abort()
             raise Dropped(str(error)) from None
         except BaseException:
@@ -105,16 +103,6 @@ class WebSocket:
 
 async def _shake_hands(streams: Streams, where: Address, target: str) -> None:
     reader, writer = streams
-    key = b64encode(os.urandom(16)).decode()
-    writer.write(
-        f"GET {target} HTTP/1.1\r\nHost: {where.authority}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        "\r\n".encode("latin-1")
-    )
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    status = head.partition("\r\n")[0]
-    if status.split(" ")[1:2] != ["101"]:
-        raise Dropped(f"no websocket here: {status}")
-    digest = hashlib.sha1((key + _GUID).encode(), usedforsecurity=False).digest()
-    if b64encode(digest).decode() not in head:
-        raise Dropped("what answers is no websocket")
+    opening = Opening(where.authority, target, os.urandom(NONCE))
+    writer.write(opening.request)
+    opening.feed(await reader.readuntil(b"\r\n\r\n"))

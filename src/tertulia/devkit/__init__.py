@@ -4,7 +4,12 @@ Everything is made once under the data folder and found again at the next start.
 """
 
 from tertulia.devkit.account import with_account
-from tertulia.devkit.authority import ServerFiles, ensure_certificate, server_ssl_context
+from tertulia.devkit.authority import (
+    AUTHORITY_FILE,
+    ServerFiles,
+    ensure_certificate,
+    server_ssl_context,
+)
 from tertulia.devkit.development import (
     Development,
     development_application,
@@ -17,6 +22,7 @@ from tertulia.devkit.document import DevDocument, Ports, dev_document, start_scr
 from tertulia.devkit.keys import RsaSmith
 
 __all__ = [
+    "AUTHORITY_FILE",
     "DevDocument",
     "Development",
     "Ports",

@@ -28,6 +28,8 @@ DAY = timedelta(days=1)
 AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 825
 """The most that Apple's systems accept, also from an authority of one's own."""
+AUTHORITY_FILE = "ca.pem"
+"""In the data folder: what clients trust."""
 SPARE = 7 * DAY
 """A certificate that ends sooner is made anew."""
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -58,7 +60,7 @@ class _Pair(Struct, frozen=True):
 def ensure_certificate(folder: Path, host: str, *, now: Instant) -> ServerFiles:
     """Files in `folder` of a certificate for the local names and `host`."""
     moment = datetime.fromtimestamp(now // 1000, UTC)
-    paths = ServerFiles(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    paths = ServerFiles(folder / AUTHORITY_FILE, folder / "server.pem", folder / "server.key")
     authority = _load(paths.authority, folder / "ca.key")
     if authority is None or _ends_soon(authority.certificate, moment):
         authority = _make_authority(moment)

@@ -61,7 +61,7 @@ def dev_document(development: Development, ports: Ports, *, pid: int) -> DevDocu
         api_secret=account.api_secret,
         signature_secret=account.signature_secret,
         ca_file=str(development.tls.authority),
-        sip=f"{host}:{ports.sip}",
+        sip=f"{_reachable(settings.sip.host or settings.http.host)}:{ports.sip}",
         rtc_port=ports.rtc,
         application_number=settings.dev.number,
         inspector_url=f"{api_url}/inspect",

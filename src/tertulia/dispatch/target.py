@@ -11,34 +11,16 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from tertulia.dispatch.answer import Failure
+from tertulia.protocols.networks import Address, Networks, read_address
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """From host and port to numeric addresses; raises OSError when there are none."""
-
-REFUSED = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
-        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
-        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-        "168.63.129.16/32",
-        "2001::/23", "2001:db8::/32", "3fff::/20",
-    )
-)  # fmt: skip
-"""IANA's special-purpose addresses, and one cloud's metadata service at a public address."""
-GLOBAL_V6 = IPv6Network("2000::/3")
-"""Nothing else of IPv6 is reached: no loopback, unique local, link-local, multicast."""
-NAT64 = IPv6Network("64:ff9b::/96")
-SIX_TO_FOUR = IPv6Network("2002::/16")
-COMPATIBLE = IPv6Network("::/96")
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\\]+)(?::(?P<port>[0-9]{1,5}))?"
@@ -101,44 +83,17 @@ def _plain_host(bare: str) -> str | None:
     return host if _HOST.fullmatch(host) else None
 
 
-def embedded_address(address: Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for: mapped, compatible, 6to4 or NAT64."""
-    if isinstance(address, IPv4Address):
-        return None
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in SIX_TO_FOUR:
-        return address.sixtofour
-    if address in NAT64 or address in COMPATIBLE:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return None
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address leads to the open internet and nowhere nearer."""
-    inner = embedded_address(address)
-    if inner is not None:
-        return is_public(inner)
-    if isinstance(address, IPv6Address) and address not in GLOBAL_V6:
-        return False
-    return not any(address in network for network in REFUSED)
-
-
 class TargetGuard:
     """Resolves hosts and lets only public addresses pass, and those of the allow-list."""
 
     def __init__(
         self, allowed_networks: Iterable[str] = (), resolve: Resolve | None = None
     ) -> None:
-        self._allowed: tuple[Network, ...] = tuple(ip_network(text) for text in allowed_networks)
+        self._allowed = Networks(allowed_networks)
         self._resolve = resolve or Resolver().resolve
 
     def permits(self, address: Address) -> bool:
-        inner = embedded_address(address)
-        return is_public(address) or any(
-            address in network or (inner is not None and inner in network)
-            for network in self._allowed
-        )
+        return self._allowed.permits(address)
 
     async def addresses(self, target: Target) -> list[str] | Failure:
         """The permitted addresses of a target, in the resolver's order; at least one."""
@@ -146,7 +101,7 @@ class TargetGuard:
             found = await self._resolve(target.host, target.port)
         except (OSError, UnicodeError) as error:
             return Failure(f"cannot resolve {target.host}: {error}")
-        permitted = [text for text in found if self.permits(ip_address(text.partition("%")[0]))]
+        permitted = [text for text in found if self.permits(read_address(text))]
         return permitted or Failure(f"{target.host} leads to an address that is not permitted")
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tertulia.media.bank import OPUS, STEPS, UNKNOWN, Bank, Codec
 from tertulia.media.jitter import FRAME_MS, ROOM
+from tertulia.media.lines import NO_LINE
 from tertulia.media.opus import read_toc
 from tertulia.media.port import ROWS, WIDTH, Port
 from tertulia.media.recutting import Recutter
@@ -33,6 +34,8 @@ _SHARE = 200
 the shortest packets of Opus. A leg that floods us must not cost the others their tick."""
 _SELDOM_COST = 8
 """Packets that one of the other kinds counts for."""
+_STRAYS = 64
+"""Packets from unexpected addresses to phones that one visit looks at."""
 _IN_USE = 2.0
 """Seconds after the last packet of a leg for which its address is nobody else's."""
 _ONE_BYTE = 0xBEDE
@@ -52,9 +55,13 @@ class Seldom(Protocol):
 
     def on_stun(self, data: bytes, key: int, now: float) -> None: ...
     def on_dtls(self, slot: int, data: bytes, key: int) -> None: ...
-    def on_rtcp(self, slot: int, data: bytes, came: float) -> None: ...
+    def on_rtcp(self, slot: int, data: bytes, key: int, came: float) -> None: ...
     def on_other(self, slot: int, packet: RtpPacket, now: float) -> None:
         """Audio of another payload type than the leg's codec."""
+
+    def on_stray(self, slot: int, data: bytes, key: int, now: float) -> bool:
+        """RTP to a phone's line that is not from where its packets are taken from; whether it is
+        to be taken all the same."""
 
 
 class Counts:
@@ -117,6 +124,7 @@ class Arrivals:
         self._slots: Numbers = np.zeros(0, np.int64)
         self._stale = False
         self._checks_left = _CHECKS
+        self._strays_left = _STRAYS
         self._taken: Numbers = np.zeros(bank.capacity, np.int64)
         """Packets of each leg since the last tick."""
         self._opus_ticks = _opus_ticks()
@@ -153,7 +161,7 @@ class Arrivals:
         hundreds, 250. What is to be replied to is sorted at once, and all with it.
         """
         received = 0
-        self._checks_left = _CHECKS
+        self._checks_left, self._strays_left = _CHECKS, _STRAYS
         for _ in range(_BATCHES):
             count = self._port.receive(self._filled)
             if not count:
@@ -198,14 +206,33 @@ class Arrivals:
         packets, sizes = self._port.packets[:count], self._port.sizes[:count]
         first, second = packets[:, 0], packets[:, 1]
         slots = self._look_up(self._port.sources[:count])
+        lines = self._port.lines[:count]
+        lined = lines != NO_LINE
+        slots = np.where(lined, lines >> 1, slots)
         media = (first >= _MEDIA) & (first < 192) & (slots >= 0) & (sizes >= _HEADER)
         control = (second >= 192) & (second < 224)
+        if lined.any():
+            self._meet(np.flatnonzero(lined & media & ~control), slots, media, now)
         rows = np.flatnonzero(media & ~control)
         if len(rows) < count:
             self._few(np.flatnonzero(~media | control), slots, media, now)
         rows = self._shared(rows, slots[rows])
         if len(rows):
             self._hear(self._opened(rows, slots[rows], ahead_ms), now)
+
+    def _meet(self, rows: Numbers, slots: Numbers, media: Flags, now: float) -> None:
+        """Phones: what comes from elsewhere than where their packets are taken from is no media,
+        unless it proves to be theirs."""
+        port = self._port
+        strange = rows[port.sources[rows] != self._bank.origin[slots[rows]]]
+        for row in strange.tolist():
+            slot, key = int(slots[row]), int(port.sources[row])
+            taken = False
+            if self._strays_left > 0 and key != self._bank.origin[slot]:
+                self._strays_left -= 1
+                data = port.packets[row, : port.sizes[row]].tobytes()
+                taken = self._seldom.on_stray(slot, data, key, now)
+            media[row] = taken or key == self._bank.origin[slot]
 
     def _shared(self, rows: Numbers, slots: Numbers) -> Numbers:
         """Without those of legs that have had their share."""
@@ -220,7 +247,7 @@ class Arrivals:
         port, seldom = self._port, self._seldom
         listed = zip(rows.tolist(), slots[rows].tolist(), port.sizes[rows].tolist(), strict=True)
         for row, slot, size in listed:
-            if not size:
+            if not size or (port.lines[row] != NO_LINE and not media[row]):
                 self.counts.strangers += 1
                 continue
             if slot >= 0:
@@ -236,7 +263,7 @@ class Arrivals:
                 seldom.on_dtls(slot, port.packets[row, :size].tobytes(), key)
             elif media[row]:
                 came = float(self._came[row])
-                seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), came)
+                seldom.on_rtcp(slot, port.packets[row, :size].tobytes(), key, came)
             else:
                 self.counts.strangers += 1
 

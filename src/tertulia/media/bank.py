@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tertulia.media.jitter import Jitter
+from tertulia.media.lines import NO_LINE
 from tertulia.media.srtp import Srtp
 from tertulia.media.traffic import Traffic
 
@@ -24,13 +25,20 @@ class Codec(IntEnum):
     PCMU = 1
     PCMA = 2
     OPUS = 3
+    G722 = 4
 
 
-PCMU, PCMA, OPUS = int(Codec.PCMU), int(Codec.PCMA), int(Codec.OPUS)
+PCMU, PCMA, OPUS, G722 = int(Codec.PCMU), int(Codec.PCMA), int(Codec.OPUS), int(Codec.G722)
 """For arrays: to look a member up takes as long as to compare a hundred legs."""
 CODECS = {codec.name.lower(): codec for codec in Codec if codec is not Codec.NONE}
-STEPS = {Codec.NONE: 160, Codec.PCMU: 160, Codec.PCMA: 160, Codec.OPUS: 960}
-"""Ticks of RTP's clock in 20 ms."""
+STEPS = {codec: 960 if codec is Codec.OPUS else 160 for codec in Codec}
+"""Ticks of RTP's clock in 20 ms; that of G.722 has 8,000, whatever its samples (RFC 3551 4.5.2)."""
+
+
+def are_wide(codecs: NDArray[np.int8]) -> Flags:
+    """Whose audio is at 16 kHz."""
+    wide: Flags = (codecs == OPUS) | (codecs == G722)
+    return wide
 
 
 class BankFull(Exception):
@@ -72,6 +80,16 @@ class Bank:
         """A leg without protection."""
         self.echoes: Flags = np.zeros(capacity, np.bool_)
         """A leg without a network."""
+        self.sockets = np.zeros(capacity, np.int32)
+        """Rate of a leg that is a websocket; 0 of others."""
+        self.line: Numbers = np.full(capacity, NO_LINE, np.int64)
+        """File of the socket of its own by which a phone is sent to."""
+        self.origin: Numbers = np.zeros(capacity, np.int64)
+        """Of phones: key of the address that packets are taken from."""
+        self.packs: Flags = np.zeros(capacity, np.bool_)
+        """Who wishes packets of another length than a frame."""
+        self.noise = np.zeros(capacity, np.int16)
+        """Decibels below full scale of the noise in a pause, told by the peer; 0 is none."""
         self._free = list(range(capacity))
 
     @property
@@ -90,6 +108,7 @@ class Bank:
         self.stop(slot)
         self.used[slot] = self.muted[slot] = self.earmuffed[slot] = False
         self.talking[slot] = self.echoes[slot] = False
+        self.sockets[slot] = 0
         self.room[slot] = UNKNOWN
         self.jitter.late[slot] = 0
         self.traffic.reset(slot)
@@ -100,7 +119,8 @@ class Bank:
         self.srtp[slot] = None
         self.codec[slot] = Codec.NONE
         self.target[slot] = self.level[slot] = self.level_id[slot] = 0
-        self.sends[slot] = self.plain[slot] = False
+        self.sends[slot] = self.plain[slot] = self.packs[slot] = False
+        self.line[slot], self.origin[slot], self.noise[slot] = NO_LINE, 0, 0
         self.type_in[slot] = self.source[slot] = UNKNOWN
         self.jitter.reset(slot)
 
@@ -109,6 +129,6 @@ class Bank:
         self.codec[slot] = codec
         self.type_in[slot] = self.type_out[slot] = payload_type
         self.ssrc_out[slot] = ssrc
-        self.source[slot] = UNKNOWN
+        self.source[slot], self.noise[slot] = UNKNOWN, 0
         self.jitter.reset(slot, STEPS[codec])
         self.traffic.restart(slot)

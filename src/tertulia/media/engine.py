@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tertulia.media.bank import CAPACITY, UNKNOWN, Bank
+from tertulia.media.detecting import Detectors
 from tertulia.media.duties import Duties
 from tertulia.media.hearing import Conference, Echoes
 from tertulia.media.keys import Keys
@@ -20,12 +21,14 @@ from tertulia.media.leg import Leg
 from tertulia.media.legs import Legs
 from tertulia.media.listening import Listeners
 from tertulia.media.outside import Outside
+from tertulia.media.packing import Packer
 from tertulia.media.playing import Players
 from tertulia.media.port import Port
 from tertulia.media.recording import Recorders
 from tertulia.media.reporting import PERIOD_TICKS
 from tertulia.media.rooms import Layout, Rooms
 from tertulia.media.sending import Sender
+from tertulia.media.socket_legs import SocketLegs
 from tertulia.media.speaking import Activity
 from tertulia.media.voices import Voices
 from tertulia.model import commands
@@ -47,7 +50,8 @@ class Engine:
         self._outside = outside
         self._report = outside.report
         self.bank = Bank(capacity)
-        self.legs = Legs(port, self.bank, outside, self)
+        packer = Packer()
+        self.legs = Legs(port, self.bank, outside, self, packer)
         self.rooms = Rooms(self.bank)
         self.voices = Voices(self.bank)
         self.ticks = 0
@@ -58,13 +62,16 @@ class Engine:
         self._players = Players(outside.report)
         self._recorders = Recorders(outside.report, self._players.beep)
         self._listeners = Listeners(outside.report)
-        for part in (self._players, self._recorders, self._listeners):
+        self._detectors = Detectors(outside.report)
+        self._timed = (self._players, self._recorders, self._listeners, self._detectors)
+        for part in self._timed:
             part.advance(outside.at())  # commands may come before the first tick
         self._conference = Conference(
             self.bank, self.voices, self._players, self._recorders, self._keys
         )
-        self.sender = Sender(port, self.bank, self._conference.narrowed)
+        self.sender = Sender(port, self.bank, self._conference.narrowed, packer)
         self._echoes = Echoes(self.bank, self.voices)
+        self._sockets = SocketLegs(self.bank, self.voices, self.legs, outside)
         self._watched: set[str] = set()
         self._orders = self._make_orders()
 
@@ -85,6 +92,8 @@ class Engine:
             commands.Accept: legs.accept,
             commands.Plain: legs.open_plain,
             commands.Echo: self._echo,
+            commands.Socket: self._sockets.open,
+            commands.Tell: self._sockets.tell,
             commands.Join: self._join,
             commands.Leave: self._leave,
             commands.Hearing: self._hearing,
@@ -98,6 +107,8 @@ class Engine:
             commands.Salvage: self._recorders.salvage,
             commands.Listen: self._listen,
             commands.StopListen: lambda command: self._listeners.stop(command.listen),
+            commands.Detect: self._detect_answerer,
+            commands.StopDetect: lambda command: self._detectors.stop(command.detect),
             commands.Watch: self._watch,
         }
 
@@ -124,9 +135,11 @@ class Engine:
     def _hearing(self, command: commands.Hearing) -> None:
         if (leg := self.legs.named.get(command.leg)) is not None:
             self.rooms.hear(leg.slot, command)
+            self._sockets.on_hearing(leg.slot, command)
 
     def _press(self, command: commands.Press) -> None:
-        if (leg := self.legs.named.get(command.leg)) is not None:
+        leg = self.legs.named.get(command.leg)
+        if leg is not None and not self._sockets.press(leg, command.digits):
             self._keys.press(leg, command.digits)
 
     def _play(self, command: commands.Play) -> None:
@@ -152,6 +165,11 @@ class Engine:
         if command.leg not in self.legs.named:
             self._listeners.gone(command.leg)
 
+    def _detect_answerer(self, command: commands.Detect) -> None:
+        self._detectors.start(command)
+        if command.leg not in self.legs.named:
+            self._detectors.gone(command.leg)
+
     def _watch(self, command: commands.Watch) -> None:
         if command.on:
             self._watched.add(command.room)
@@ -170,12 +188,13 @@ class Engine:
 
     def on_gone(self, leg: Leg) -> None:
         self._empty(self.rooms.remove(leg.slot))
-        self.sender.encoders.forget(leg.slot)
+        self.sender.forget(leg.slot)
         self._players.gone(leg.name)
         self._recorders.gone(leg.name)
         self._listeners.gone(leg.name)
+        self._detectors.gone(leg.name)
         self._keys.forget(leg)
-        for part in (self.voices, self._echoes, self._conference):
+        for part in (self.voices, self._echoes, self._sockets, self._conference):
             part.forget(leg.slot)
         self._activity.forget(leg.slot)
 
@@ -189,6 +208,8 @@ class Engine:
         self._report(commands.Digit(leg.name, digit, milliseconds, self._outside.at()))
         room = self.rooms.of(leg.slot)
         self._recorders.on_digit(digit, leg.name, None if room is None else room.name)
+        if room is not None:
+            self._sockets.on_digit(room.members, digit, milliseconds)
 
     # ── frames ──
 
@@ -210,7 +231,7 @@ class Engine:
         self.legs.arrivals.renew()
         self.next_tick += TICK
         self.ticks += 1
-        for part in (self._players, self._recorders, self._listeners):
+        for part in self._timed:
             part.advance(at)
         if self.legs.named:
             self._converse(now)
@@ -233,16 +254,22 @@ class Engine:
         in_room = (bank.room != UNKNOWN) & ~bank.muted
         # Keys count also of those whom nobody hears; most tell them without audio.
         wanted = in_room | self._keys.in_band
-        tapped = [leg for key in self._listeners.targets if (leg := self.legs.named.get(key))]
-        wanted[[leg.slot for leg in tapped]] = True
+        taps = [
+            (tap, leg)
+            for tap in (self._listeners, self._detectors)
+            for key in tap.targets
+            if (leg := self.legs.named.get(key))
+        ]
+        wanted[[leg.slot for _, leg in taps]] = True
         due = bank.jitter.play(active)
         bank.traffic.miss(due.slots[due.there], due.gaps[due.there])
         voices.decode(due, wanted)
         self._echoes.say()
+        self._sockets.say()
         self._detect(active)
-        for leg in tapped:
+        for tap, leg in taps:
             if voices.sounds[leg.slot]:
-                self._listeners.push(leg.name, voices.row(leg.slot))
+                tap.push(leg.name, voices.row(leg.slot))
         voices.gate(active, self._activity.levels, in_room)
         bank.jitter.catch_up(due.slots, ~bank.talking[due.slots])
         self._relieve(active)
@@ -270,6 +297,7 @@ class Engine:
         heard = self._conference.hear(layout, rate)
         self._conference.record(layout, heard)
         self._echoes.hear(layout, heard)
+        self._sockets.hear(layout, heard)
         self._relieve(layout.slots)
         self.sender.send(layout, heard.mixes)
         self._relieve(layout.slots)
@@ -281,6 +309,7 @@ class Engine:
     def _look_after(self, now: float) -> None:
         """What is not done in every frame of every leg."""
         self.legs.paths.tick(now)
+        self._sockets.tick(now)
         turn = self.ticks % PERIOD_TICKS
         slots = self.bank.active
         slots = slots[slots % PERIOD_TICKS == turn]

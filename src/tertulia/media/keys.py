@@ -45,7 +45,8 @@ class Keys:
 
     def begin(self, leg: Leg) -> None:
         """Its audio begins anew."""
-        self.in_band[leg.slot] = not leg.dtmf and not self._bank.echoes[leg.slot]
+        has_tones = not self._bank.echoes[leg.slot] and not self._bank.sockets[leg.slot]
+        self.in_band[leg.slot] = not leg.dtmf and has_tones
 
     # ── received ──
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from tertulia.media.phone_path import PhonePath
 from tertulia.media.webrtc import WebRtcLeg
 from tertulia.protocols.telephone_event import EventPacket, EventReceiver
 
@@ -29,6 +30,10 @@ class Leg:
         self.path: WebRtcLeg | None = None
         self.offered: WebRtcLeg | None = None
         """Sent to the client, who has not answered yet."""
+        self.phone: PhonePath | None = None
+        """Of a phone, in the place of those."""
+        self.is_held = False
+        """The peer may well send nothing."""
         self.up_since: float | None = None
         self.up_seconds = 0.0
         """Of paths that are over."""
@@ -49,3 +54,15 @@ class Leg:
         """Packets and octets before the stream that is sent now."""
         self.reported = (0, 0)
         """Packets expected and received when we last reported."""
+        self.reported_sent = 0
+        """Packets of our stream, at that time."""
+
+    def resume(self, now: float) -> None:
+        """Its media path is open from now on."""
+        self.is_down, self.up_since = False, now
+
+    def pause(self, now: float) -> None:
+        """Its media path is not open any more."""
+        if self.up_since is not None:
+            self.up_seconds += now - self.up_since
+            self.up_since = None

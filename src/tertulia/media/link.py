@@ -163,14 +163,14 @@ def hub_end(
 
 async def connect(path: Path, make: Callable[[], Made]) -> Made:
     """Raises OSError."""
-    with _short(path) as address:
+    with short(path) as address:
         _, made = await asyncio.get_running_loop().create_unix_connection(make, address)
     return made
 
 
 async def listen(path: Path, make: Callable[[], Made]) -> asyncio.AbstractServer:
     """Nobody but the user that we run as may connect. Raises OSError."""
-    listener = _bound(path)
+    listener = bound(path)
     try:
         return await asyncio.get_running_loop().create_unix_server(make, sock=listener)
     except OSError:
@@ -178,13 +178,14 @@ async def listen(path: Path, make: Callable[[], Made]) -> asyncio.AbstractServer
         raise
 
 
-def _bound(path: Path) -> socket.socket:
+def bound(path: Path) -> socket.socket:
+    """A Unix socket at a path, for the user that we run as. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # bind makes the file with the mode of the socket: there is no moment at which it is open
         os.fchmod(listener.fileno(), 0o600)
         path.unlink(missing_ok=True)  # of a hub that was killed
-        with _short(path) as address:
+        with short(path) as address:
             listener.bind(address)
     except OSError:
         listener.close()
@@ -194,7 +195,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 @contextmanager
-def _short(path: Path) -> Iterator[str]:
+def short(path: Path) -> Iterator[str]:
     """A spelling of a path that a socket's address has room for."""
     if len(os.fsencode(path)) <= ADDRESS_MAX:
         yield str(path)

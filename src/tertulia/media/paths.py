@@ -4,19 +4,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tertulia.media.address_book import Address
 from tertulia.media.arrivals import Arrivals
 from tertulia.media.bank import CODECS, Bank
 from tertulia.media.duties import Duties
 from tertulia.media.leg import Leg
 from tertulia.media.outside import Outside
-from tertulia.media.port import Address, Port
+from tertulia.media.port import Port
 from tertulia.media.srtp import Srtp
 from tertulia.media.webrtc import WebRtcLeg
 from tertulia.model.commands import Down, Up
 from tertulia.protocols import stun
 
 SILENT_SECONDS = 30.0
-"""Without a packet, after which an unprotected leg that has sent some is down."""
+"""Without a packet, after which a leg that has sent some without consent is down."""
 _OVER = {"lost": "timeout", "closed": "closed", "failed": "failed"}
 
 
@@ -66,12 +67,17 @@ class Paths:
         self._by_slot[leg.slot] = leg
         self._bank.plain[leg.slot] = True
         ssrc = int.from_bytes(self._outside.random(4))
-        self._begin(leg, payload_type, ssrc)
+        self.begin(leg, payload_type, ssrc)
         self._learn(leg, {key})
         self._bank.target[leg.slot] = key
         self._due[leg.slot] = self._outside.clock() + SILENT_SECONDS
         host, number = self._port.address(key)[:2]
         self.up(leg, f"{host}:{number}")
+
+    def watch(self, leg: Leg) -> None:
+        """Look after a phone: it may fall silent."""
+        self._by_slot[leg.slot] = leg
+        self._due[leg.slot] = self._outside.clock() + SILENT_SECONDS
 
     def end(self, leg: Leg) -> None:
         """Its media path is no more."""
@@ -141,11 +147,13 @@ class Paths:
     def _check_silence(self, leg: Leg, now: float) -> None:
         """Of a leg without consent: it may well never send, but does not cease to."""
         traffic = self._bank.traffic
-        heard = float(traffic.heard[leg.slot])
-        gone = bool(traffic.packets_in[leg.slot]) and now - heard >= SILENT_SECONDS
-        if gone:
+        alive = float(traffic.heard[leg.slot])
+        if leg.phone is not None:
+            alive = max(alive, leg.phone.alive)
+        gone = bool(traffic.packets_in[leg.slot]) and now - alive >= SILENT_SECONDS
+        if gone and not leg.is_held:
             self._down(leg, "timeout")
-        elif leg.is_down and traffic.packets_in[leg.slot]:
+        elif leg.is_down and not gone:
             leg.is_down = False
             self.up(leg, "{}:{}".format(*self._port.address(int(self._bank.target[leg.slot]))[:2]))
         self._due[leg.slot] = now + SILENT_SECONDS / 10
@@ -175,18 +183,24 @@ class Paths:
         leg.dtmf, leg.dtmf_type = agreed.dtmf, agreed.dtmf_type
         self._bank.srtp[leg.slot] = Srtp(path.keys)
         self._bank.level_id[leg.slot] = agreed.level_extension or 0
-        self._begin(leg, agreed.payload_type, agreed.ssrc)
+        self.begin(leg, agreed.payload_type, agreed.ssrc)
         self.up(leg, "{}:{}".format(*path.remote[:2]))
         self._bank.sends[leg.slot] = agreed.sends
 
-    def _begin(self, leg: Leg, payload_type: int, ssrc: int) -> None:
+    def begin(self, leg: Leg, payload_type: int, ssrc: int) -> None:
+        """Another stream each way."""
         slot, bank = leg.slot, self._bank
         bank.carry(slot, CODECS[leg.codec.lower()], payload_type, ssrc)
         bank.sequence_out[slot] = int.from_bytes(self._outside.random(2)) >> 1
         bank.ticks_out[slot] = int.from_bytes(self._outside.random(4))
-        leg.reported, leg.last_report = (0, 0), None
+        leg.reported, leg.reported_sent, leg.last_report = (0, 0), 0, None
         leg.sent_before = int(bank.traffic.packets_out[slot]), int(bank.traffic.octets_out[slot])
         self._on_stream(leg)
+
+    def renew(self, leg: Leg, remote: str) -> None:
+        """Its media path is another."""
+        self._pause(leg)
+        self.up(leg, remote)
 
     def up(self, leg: Leg, remote: str) -> None:
         leg.is_down = False
@@ -198,6 +212,7 @@ class Paths:
         if not leg.is_down:
             leg.is_down = True
             self._pause(leg)
+            self._bank.noise[leg.slot] = 0
             self._outside.report(Down(leg.name, reason))
 
     def _keys(self, leg: Leg) -> set[int]:

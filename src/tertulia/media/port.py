@@ -1,4 +1,5 @@
-"""The UDP port of a worker: one socket for all legs, and one more for IPv6 where there is any.
+"""The UDP port of a worker: one socket for all legs of browsers, and one more for IPv6 where there
+is any; beside it the lines of phones, which have sockets of their own.
 
 Packets stand in the rows of matrices that are made once; who sent them is a number, so that the
 legs of a whole batch are found by one look-up. A batch is one call of recvmmsg or sendmmsg with up
@@ -8,19 +9,15 @@ to 64 packets: 1 and 4 µs a packet, nearly all of it the kernel's; the plain ca
 import contextlib
 import ctypes
 import errno
-import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Address = tuple[Any, ...]
-"""Host and port first, as sockets have it."""
-Octets = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
+from tertulia.media.address_book import NAME, Address, AddressBook
+from tertulia.media.lines import ANY, NO_LINE, Line, Lines, Numbers, Octets, Range
 
 WIDTH = 1536
 """Octets of a row: what one frame of Ethernet carries, and a trailer of SRTP."""
@@ -28,8 +25,6 @@ BATCH = 64
 ROWS = 8 * BATCH
 """Received at once at most: 512 rows of a fast path that costs the same 40 calls for any number."""
 _BUFFER = 8 << 20
-_NAME = 28
-"""Octets of a `sockaddr_in6`; a `sockaddr_in` has 16."""
 
 
 class Port(Protocol):
@@ -40,12 +35,16 @@ class Port(Protocol):
     sizes: Numbers
     sources: Numbers
     """Keys of the senders."""
+    lines: Numbers
+    """By which line each came: its slot, doubled, and 1 more for RTCP; NO_LINE is the port itself.
+    """
 
     def receive(self, start: int = 0) -> int:
         """Fill rows from `start` on. Returns how many; 0 when nothing is waiting."""
 
-    def send(self, rows: Octets, sizes: Numbers, targets: Numbers) -> int:
-        """Rows that were handed on; the others are lost, as packets are. Rows are WIDTH wide."""
+    def send(self, rows: Octets, sizes: Numbers, targets: Numbers, files: Numbers) -> int:
+        """Rows that were handed on; the others are lost, as packets are. Rows are WIDTH wide;
+        `files` are those of lines, or NO_LINE."""
 
     def send_one(self, data: bytes, address: Address) -> None:
         """Lost when it cannot be sent now."""
@@ -56,6 +55,17 @@ class Port(Protocol):
     def address(self, key: int) -> Address:
         """Of a key that was received or given out."""
 
+    def open_line(self, slot: int, *, sixth: bool) -> Line:
+        """Raises OSError: no pair of ports is free, or no file."""
+
+    def give_up_control(self, line: Line) -> None:
+        """RTCP comes to the line's other socket from now on."""
+
+    def close_line(self, line: Line) -> None: ...
+
+    def local_host(self, remote: str) -> str | None:
+        """Our address as this one sees it; None where there is no way to it."""
+
 
 class _Sockets(NamedTuple):
     plain: socket.socket
@@ -65,10 +75,11 @@ class _Sockets(NamedTuple):
 class UdpPort:
     """Real sockets. Raises OSError when the port is taken."""
 
-    def __init__(self, host: str, port: int, host6: str | None = None) -> None:
+    def __init__(self, host: str, port: int, host6: str | None = None, phones: Range = ANY) -> None:
         self.packets = np.zeros((ROWS, WIDTH), np.uint8)
         self.sizes = np.zeros(ROWS, np.int64)
         self.sources = np.zeros(ROWS, np.int64)
+        self.lines = np.full(ROWS, NO_LINE, np.int64)
         plain = _bound(socket.AF_INET, host, port)
         sixth = None
         if host6 is not None:
@@ -78,17 +89,32 @@ class UdpPort:
         self.number: int = plain.getsockname()[1]
         self._book = AddressBook()
         self._lanes = [_lane(one, self) for one in self.sockets if one is not None]
+        hosts = host, None if sixth is None else host6
+        self._phones = Lines(hosts, phones, self, self._book)
 
     def filenos(self) -> list[int]:
-        return [one.fileno() for one in self.sockets if one is not None]
+        shared = [one.fileno() for one in self.sockets if one is not None]
+        return shared + self._phones.filenos()
 
     def receive(self, start: int = 0) -> int:
         filled = start
         for lane in self._lanes:
             filled += lane.receive(filled)
+        self.lines[start:filled] = NO_LINE
+        if self._phones.count:
+            filled += self._phones.receive(filled)
         return filled - start
 
-    def send(self, rows: Octets, sizes: Numbers, targets: Numbers) -> int:
+    def send(self, rows: Octets, sizes: Numbers, targets: Numbers, files: Numbers) -> int:
+        if not self._phones.count or not (lined := files != NO_LINE).any():
+            return self._send(rows, sizes, targets)
+        if lined.all():
+            return self._phones.send(rows, sizes, targets, files)
+        rest = ~lined
+        sent = self._phones.send(rows[lined], sizes[lined], targets[lined], files[lined])
+        return sent + self._send(rows[rest], sizes[rest], targets[rest])
+
+    def _send(self, rows: Octets, sizes: Numbers, targets: Numbers) -> int:
         fourth = (targets & 0xFFFF) == socket.AF_INET
         if fourth.all():
             return self._lanes[0].send(rows, sizes, targets)
@@ -111,6 +137,27 @@ class UdpPort:
     def address(self, key: int) -> Address:
         return self._book.address(key)
 
+    def open_line(self, slot: int, *, sixth: bool) -> Line:
+        return self._phones.open(slot, sixth=sixth)
+
+    def give_up_control(self, line: Line) -> None:
+        self._phones.give_up_control(line)
+
+    def close_line(self, line: Line) -> None:
+        self._phones.close(line)
+
+    def local_host(self, remote: str) -> str | None:
+        target = self.sockets.sixth if ":" in remote else self.sockets.plain
+        if target is None:
+            return None
+        with contextlib.suppress(OSError), socket.socket(target.family, socket.SOCK_DGRAM) as asked:
+            bound = target.getsockname()[0]
+            asked.bind((bound, 0))
+            asked.connect((remote, 9))  # sends nothing
+            found: str = asked.getsockname()[0]
+            return found
+        return None
+
     def names(self, keys: Numbers, width: int) -> Octets:
         """`sockaddr`s of keys: one a row."""
         return self._book.names(keys, width)
@@ -119,71 +166,10 @@ class UdpPort:
         return self._book.learn(names)
 
     def close(self) -> None:
+        self._phones.end()
         for one in self.sockets:
             if one is not None:
                 one.close()
-
-
-class AddressBook:
-    """Keys of addresses. An IPv4 address is its own key: the first eight octets of its `sockaddr`
-    (family, port, host). Of an IPv6 address it is a hash, multiplied by secrets so that nobody can
-    take the key of another on purpose; it says AF_INET6 in the place of the family."""
-
-    def __init__(self) -> None:
-        self._factors = np.frombuffer(secrets.token_bytes(24), np.int64) | 1
-        self._known: dict[int, bytes] = {}
-
-    def key(self, address: Address) -> int:
-        name = np.frombuffer(_sockaddr(address).ljust(32, b"\0"), np.uint8)
-        return int(self.learn(name[np.newaxis])[0])
-
-    def learn(self, names: Octets) -> Numbers:
-        """Keys of `sockaddr`s; names are 32 octets wide."""
-        words = names.view(np.int64)
-        if names[0, 0:2].view(np.uint16)[0] == socket.AF_INET:
-            return words[:, 0].copy()
-        a, b, c = self._factors
-        keys: Numbers = (words[:, 0] * a) ^ (words[:, 1] * b) ^ (words[:, 2] * c)
-        keys = (keys & ~np.int64(0xFFFF)) | socket.AF_INET6
-        for key, name in zip(keys.tolist(), names, strict=True):
-            if key not in self._known:
-                self._remember(key, name[:_NAME].tobytes())
-        return keys
-
-    def _remember(self, key: int, name: bytes) -> None:
-        # Strangers can send from any number of addresses: the oldest entry goes. A leg's address
-        # is seen again with its next packet.
-        if len(self._known) >= 65_536:
-            del self._known[next(iter(self._known))]
-        self._known[key] = name
-
-    def names(self, keys: Numbers, width: int) -> Octets:
-        if width == 16:
-            names = np.zeros((len(keys), 2), np.int64)
-            names[:, 0] = keys
-            return names.view(np.uint8)
-        nobody = bytes(_NAME)
-        joined = b"".join(self._known.get(key, nobody) for key in keys.tolist())
-        return np.frombuffer(joined, np.uint8).reshape(-1, _NAME)
-
-    def address(self, key: int) -> Address:
-        if key & 0xFFFF == socket.AF_INET:
-            name = key.to_bytes(8, sys.byteorder, signed=True)
-            return socket.inet_ntoa(name[4:8]), int.from_bytes(name[2:4], "big")
-        name = self._known.get(key, bytes(_NAME))
-        host = socket.inet_ntop(socket.AF_INET6, name[8:24])
-        return host, int.from_bytes(name[2:4], "big"), 0, int.from_bytes(name[24:28], sys.byteorder)
-
-
-def _sockaddr(address: Address) -> bytes:
-    host, port = address[0], int(address[1])
-    if ":" not in host:
-        family = socket.AF_INET.to_bytes(2, sys.byteorder)
-        return family + port.to_bytes(2, "big") + socket.inet_aton(host) + bytes(8)
-    family = socket.AF_INET6.to_bytes(2, sys.byteorder)
-    scope = int(address[3]) if len(address) > 3 else 0
-    packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
-    return family + port.to_bytes(2, "big") + bytes(4) + packed + scope.to_bytes(4, sys.byteorder)
 
 
 def _bound(family: int, host: str, port: int) -> socket.socket:
@@ -256,7 +242,7 @@ class _BatchLane:
     def __init__(self, one: socket.socket, port: UdpPort) -> None:
         assert _LIBC is not None
         self._port, self._file = port, one.fileno()
-        self._width = 16 if one.family == socket.AF_INET else _NAME
+        self._width = 16 if one.family == socket.AF_INET else NAME
         self._recvmmsg, self._sendmmsg = _LIBC.recvmmsg, _LIBC.sendmmsg
         pointer, number = ctypes.c_void_p, ctypes.c_uint
         self._recvmmsg.argtypes = [ctypes.c_int, pointer, number, ctypes.c_int, pointer]

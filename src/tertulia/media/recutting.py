@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tertulia.media.bank import Bank, Codec
 from tertulia.media.g711 import alaw_decode, ulaw_decode
+from tertulia.media.g722 import G722Decoder
 from tertulia.media.jitter import PCM
 from tertulia.media.opus import LONGEST, OpusDecoder, OpusMissing, read_toc
 
 Samples = NDArray[np.int16]
 
-RATES = {Codec.PCMU: 8000, Codec.PCMA: 8000, Codec.OPUS: 16000}
+RATES = {Codec.PCMU: 8000, Codec.PCMA: 8000, Codec.OPUS: 16000, Codec.G722: 16000}
 """At which audio of a codec is decoded."""
 _GAP_FRAMES = 10
 """Silence that is put in for lost packets; with more the stream jumps."""
@@ -38,11 +39,13 @@ class Recutter:
         self._bank = bank
         self._cut: dict[int, _Cut] = {}
         self._decoders: dict[int, OpusDecoder] = {}
+        self._g722: dict[int, G722Decoder] = {}
         self._room: Samples = np.zeros(LONGEST // 3, np.int16)
 
     def forget(self, slot: int) -> None:
         self._cut.pop(slot, None)
         self._decoders.pop(slot, None)
+        self._g722.pop(slot, None)
         self.cuts[slot] = False
 
     def push(self, slot: int, payload: bytes, ticks: int, ahead_ms: float) -> None:
@@ -93,6 +96,10 @@ class Recutter:
             return ulaw_decode(octets)
         if codec is Codec.PCMA:
             return alaw_decode(octets)
+        if codec is Codec.G722:
+            if slot not in self._g722:
+                self._g722[slot] = G722Decoder()
+            return self._g722[slot].decode(payload)
         if codec is not Codec.OPUS or read_toc(payload) is None:
             return None
         decoder = self._decoders.get(slot)

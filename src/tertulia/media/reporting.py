@@ -19,18 +19,30 @@ _DELAY_MS = 30.0
 def report(leg: Leg, bank: Bank, now: float, wall: float) -> bytes:
     """A compound packet of RTCP that tells what we sent and heard. Seconds, monotonic and of the
     wall clock."""
+    return rtcp.write(_report(leg, bank, now, wall))
+
+
+def goodbye(leg: Leg, bank: Bank, now: float, wall: float) -> bytes:
+    """The last report, and that it is the last (RFC 3550 6.6)."""
+    leaving = rtcp.Goodbye((int(bank.ssrc_out[leg.slot]),))
+    return rtcp.write((*_report(leg, bank, now, wall), leaving))
+
+
+def _report(leg: Leg, bank: Bank, now: float, wall: float) -> tuple[rtcp.Item, ...]:
     slot, traffic = leg.slot, bank.traffic
     blocks = (_block(leg, bank, now),) if bank.source[slot] != UNKNOWN else ()
     ssrc = int(bank.ssrc_out[slot])
     packets_before, octets_before = leg.sent_before
     packets = int(traffic.packets_out[slot]) - packets_before
     octets = int(traffic.octets_out[slot]) - octets_before - packets * _HEADER
+    name = rtcp.Description(ssrc, leg.cname or leg.name)
+    reported, leg.reported_sent = leg.reported_sent, packets
+    if packets == reported:
+        return rtcp.ReceiverReport(ssrc, blocks), name
     sent = rtcp.Sent(
         rtcp.ntp(wall), int(bank.ticks_out[slot]), packets & 0xFFFF_FFFF, octets & 0xFFFF_FFFF
     )
-    return rtcp.write(
-        (rtcp.SenderReport(ssrc, sent, blocks), rtcp.Description(ssrc, leg.cname or leg.name))
-    )
+    return rtcp.SenderReport(ssrc, sent, blocks), name
 
 
 def _block(leg: Leg, bank: Bank, now: float) -> rtcp.Block:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tertulia.media import mixing
-from tertulia.media.bank import UNKNOWN, Bank, Codec
+from tertulia.media.bank import UNKNOWN, Bank, are_wide
 from tertulia.model.commands import Hearing
 
 Numbers = NDArray[np.int64]
@@ -126,16 +126,16 @@ class Rooms:
         return room
 
     def _lay_out(self) -> tuple[Layout, Layout]:
-        codec = self._bank.codec
+        wides = are_wide(self._bank.codec) | (self._bank.sockets > 8_000)
         groups: tuple[list[Room | None], list[Room | None]] = ([], [])
         members: tuple[list[list[int]], list[list[int]]] = ([], [])
         for room in self._rooms.values():
-            wide = bool((codec[room.members] == Codec.OPUS).any())
+            wide = bool(wides[room.members].any())
             groups[wide].append(room)
             members[wide].append(room.members)
         for slot in self._names:
             if self._bank.room[slot] == UNKNOWN:
-                wide = bool(codec[slot] == Codec.OPUS)
+                wide = bool(wides[slot])
                 groups[wide].append(None)
                 members[wide].append([slot])
         narrow = self._layout(groups[0], members[0])

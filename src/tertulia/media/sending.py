@@ -12,14 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media.bank import OPUS, PCMA, PCMU, Bank
+from tertulia.media.bank import G722, OPUS, PCMA, PCMU, Bank
 from tertulia.media.g711 import ALAW_SILENCE, ULAW_SILENCE, alaw_encode, ulaw_encode
+from tertulia.media.g722 import G722Encoder
 from tertulia.media.mixing import NOBODY, Mixes
 from tertulia.media.opus import OpusEncoder
+from tertulia.media.packing import Packer
 from tertulia.media.port import WIDTH, Port
 from tertulia.media.rooms import Layout
 from tertulia.media.srtp import Srtp, protect_rows
 from tertulia.media.voices import NARROW, WIDE
+from tertulia.protocols import rtp
 
 Samples = NDArray[np.int16]
 Octets = NDArray[np.uint8]
@@ -176,13 +179,20 @@ Narrow = Callable[[Samples, Numbers], Samples]
 
 
 class Sender:
-    def __init__(self, port: Port, bank: Bank, narrow: Narrow) -> None:
+    def __init__(self, port: Port, bank: Bank, narrow: Narrow, packer: Packer) -> None:
         self.encoders = Encoders(bank)
         self.overrides: dict[int, Override] = {}
         """By slot, for this tick."""
+        self._packer = packer
+        self._g722: dict[int, G722Encoder] = {}
         self._port, self._bank, self._narrow = port, bank, narrow
         self._rows: Octets = np.zeros((bank.capacity, WIDTH), np.uint8)
         self._lengths = np.zeros(bank.capacity, np.int32)
+
+    def forget(self, slot: int) -> None:
+        self.encoders.forget(slot)
+        self._packer.forget(slot)
+        self._g722.pop(slot, None)
 
     def send(self, layout: Layout, mixes: Mixes) -> None:
         """A packet to each leg of the layout that is up."""
@@ -203,6 +213,13 @@ class Sender:
                 )
         if (opus := codecs == OPUS).any():
             self._put_opus(layout, mixes, legs, opus, sizes)
+        if (g722 := np.flatnonzero(codecs == G722)).size:
+            self._put_g722(mixes, legs, slots, g722)
+        if self._bank.packs[slots].any():
+            whole = self._pack(slots, rows)
+            slots, sizes = slots[whole], sizes[whole]
+            self._rows[: len(slots)] = rows[whole]
+            rows = self._rows[: len(slots)]
         self._put_headers(slots, rows)
         if self.overrides:
             self._override(slots, rows, sizes)
@@ -239,6 +256,47 @@ class Sender:
         self._rows[rows, HEADER : HEADER + width] = table.reshape(-1, width)[places]
         sizes[rows] = lengths[places]
 
+    def _put_g722(self, mixes: Mixes, legs: Numbers, slots: Numbers, chosen: Numbers) -> None:
+        """Each has an encoder of its own: its state goes on from frame to frame."""
+        silence = np.zeros(WIDE, np.int16)
+        for row in chosen.tolist():
+            slot, which = int(slots[row]), int(mixes.which[legs[row]])
+            if slot not in self._g722:
+                self._g722[slot] = G722Encoder()
+            octets = self._g722[slot].encode(silence if which == NOBODY else mixes.audio[which])
+            self._rows[row, HEADER : HEADER + NARROW] = np.frombuffer(octets, np.uint8)
+
+    def _pack(self, slots: Numbers, rows: Octets) -> NDArray[np.bool_]:
+        """Send the packets of those who wish other ones than of a frame; which are not done yet."""
+        bank = self._bank
+        rest = ~bank.packs[slots]
+        for row in np.flatnonzero(~rest).tolist():
+            slot = int(slots[row])
+            if slot in self.overrides:
+                self._packer.drop(slot)
+                rest[row] = True
+                continue
+            frame = rows[row, HEADER : HEADER + NARROW].tobytes()
+            for piece in self._packer.push(slot, frame):
+                self._send_piece(slot, piece.payload, int(bank.ticks_out[slot]) - piece.behind)
+            bank.ticks_out[slots[row : row + 1]] += np.uint32(bank.jitter.step[slot])
+        return rest
+
+    def _send_piece(self, slot: int, payload: bytes, timestamp: int) -> None:
+        bank = self._bank
+        packet = rtp.write(
+            rtp.RtpPacket(
+                int(bank.type_out[slot]), int(bank.sequence_out[slot]), timestamp & 0xFFFF_FFFF,
+                int(bank.ssrc_out[slot]), payload,
+            )
+        )  # fmt: skip
+        session, one = bank.srtp[slot], np.array([slot])
+        bank.sequence_out[one] += np.uint16(1)
+        bank.traffic.send(one, np.array([len(packet)]))
+        sealed = packet if session is None else session.protect(packet)
+        row = np.frombuffer(sealed.ljust(WIDTH, b"\0"), np.uint8)[np.newaxis]
+        self._port.send(row, np.array([len(sealed)]), bank.target[one], bank.line[one])
+
     def _put_headers(self, slots: Numbers, rows: Octets) -> None:
         bank = self._bank
         rows[:, 0] = 0x80
@@ -271,5 +329,5 @@ class Sender:
         if sessions:
             protect_rows(sessions, self._rows, self._lengths)
         lengths = self._lengths[:count].astype(np.int64)
-        self._port.send(rows, lengths, self._bank.target[slots])
+        self._port.send(rows, lengths, self._bank.target[slots], self._bank.line[slots])
         self._bank.traffic.send(slots, sizes + HEADER)

@@ -91,6 +91,12 @@ class Srtp:
         self.refused = 0
         """Packets that were forged, replayed, malformed or from a source too many."""
 
+    def with_remote(self, keys: SrtpKeys) -> "Srtp":
+        """The same way out, and another way in. Raises as the making of one."""
+        other = Srtp(keys)
+        other._outgoing, other.outgoing = self._outgoing, self.outgoing
+        return other
+
     def protect(self, packet: bytes) -> bytes:
         """
         Raises:

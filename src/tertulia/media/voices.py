@@ -9,8 +9,9 @@ does not count either: each voice costs an encoder of its own for the one who sp
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media.bank import OPUS, PCMA, PCMU, Bank
+from tertulia.media.bank import G722, OPUS, PCMA, PCMU, Bank, are_wide
 from tertulia.media.g711 import alaw_decode, ulaw_decode
+from tertulia.media.g722 import G722Decoder
 from tertulia.media.jitter import PCM, Due
 from tertulia.media.opus import OpusDecoder
 
@@ -30,7 +31,10 @@ _CONCEALED = 5
 _NOTHING = 2
 """Octets of a packet of Opus that stands for none (RFC 7587 3.1.3)."""
 _FADES = np.array([1.0, 0.7, 0.4, 0.15, 0.0], np.float32)
-"""Of G.711: what is left of the frame before, by the frames missed."""
+"""Of G.711 and G.722: what is left of the frame before, by the frames missed."""
+_SOFT = 30
+"""Decibels below full scale: noise that is told to be louder is no comfort."""
+_NOISE = np.convolve(np.random.default_rng(3389).standard_normal(1 << 13), (0.6, 0.8), "same")
 _UP = np.linspace(0, 1, WIDE, dtype=np.float32)
 
 
@@ -44,6 +48,7 @@ class Voices:
         """Packets, since the start."""
         self._bank = bank
         self._decoders: dict[int, OpusDecoder] = {}
+        self._g722: dict[int, G722Decoder] = {}
         self._warm: Flags = np.zeros(bank.capacity, np.bool_)
         """Whose decoder has seen the frame before."""
         self._open: Flags = np.zeros(bank.capacity, np.bool_)
@@ -51,10 +56,12 @@ class Voices:
         self._silent: Flags = np.zeros(bank.capacity, np.bool_)
         """Who says so."""
         self._hold = np.zeros(bank.capacity, np.int16)
+        self._random = np.random.default_rng(0)
         self._address = self.wide.ctypes.data
 
     def forget(self, slot: int) -> None:
         self._decoders.pop(slot, None)
+        self._g722.pop(slot, None)
         self._warm[slot] = self._open[slot] = self.sounds[slot] = self._silent[slot] = False
         self._hold[slot] = 0
         self.narrow[slot] = self.wide[slot] = 0
@@ -66,10 +73,10 @@ class Voices:
         return frame
 
     def are_wide(self, slots: Numbers) -> Flags:
-        """Whose frames stand in `wide`: what comes in Opus, or is echoed at that rate."""
+        """Whose frames stand in `wide`: of wide-band codecs, or said at the rate of the room."""
         bank = self._bank
-        wide: Flags = bank.codec[slots] == OPUS
-        return wide | (bank.echoes[slots] & bank.wide[slots])
+        follows = bank.echoes[slots] | (bank.sockets[slots] > 0)
+        return are_wide(bank.codec[slots]) | (follows & bank.wide[slots])
 
     def decode(self, due: Due, wanted: Flags) -> None:
         """The frames that are due, of the legs that count; `wanted` is by slot."""
@@ -90,7 +97,13 @@ class Voices:
                 self.sounds[slots[chosen]] = True
                 self.decoded += int(np.count_nonzero(chosen))
         self._copy(due, counts & due.there & (kinds == PCM))
-        self._extend(slots[counts & ~due.there & (codecs != OPUS)])
+        if (g722 := (codecs == G722) & counts & due.there & (kinds != PCM)).any():
+            self._decode_g722(due, np.flatnonzero(g722))
+        missing = counts & ~due.there & (codecs != OPUS)
+        self._extend(slots[missing & (bank.noise[slots] == 0)])
+        if bank.noise[slots].any():
+            bank.noise[slots[due.there]] = 0
+            self._make_noise(slots[missing & (bank.noise[slots] > 0)])
         self._warm[slots[opus & ~counts]] = False
         if (opus & counts).any():
             self._decode_opus(due, np.flatnonzero(opus & counts))
@@ -104,13 +117,42 @@ class Voices:
             self.sounds[slot] = True
 
     def _extend(self, slots: Numbers) -> None:
-        """Lost frames of G.711: the one before once more, softer and softer."""
+        """Lost frames: the one before once more, softer and softer."""
         missed = np.minimum(self._bank.jitter.missed[slots], len(_FADES) - 1)
         slots, missed = slots[missed < len(_FADES) - 1], missed[missed < len(_FADES) - 1]
         if len(slots):
             fades = (_FADES[missed] / _FADES[missed - 1])[:, np.newaxis]
-            self.narrow[slots] = (self.narrow[slots] * fades).astype(np.int16)
+            for room, chosen in self._rooms(slots):
+                room[slots[chosen]] = (room[slots[chosen]] * fades[chosen]).astype(np.int16)
             self.sounds[slots] = True
+
+    def _make_noise(self, slots: Numbers) -> None:
+        """In pauses that are told as such (RFC 3389), of its level alone."""
+        for room, chosen in self._rooms(slots):
+            for slot in slots[chosen].tolist():
+                start = int(self._random.integers(len(_NOISE) - WIDE))
+                loud = 32768 * 10 ** (-max(int(self._bank.noise[slot]), _SOFT) / 20)
+                room[slot] = _NOISE[start : start + room.shape[1]] * loud
+        self.sounds[slots] = True
+
+    def _rooms(self, slots: Numbers) -> list[tuple[Samples, Flags]]:
+        """Where the frames of these stand, and of which of them."""
+        wide = self.are_wide(slots)
+        return [
+            (room, chosen)
+            for room, chosen in ((self.narrow, ~wide), (self.wide, wide))
+            if chosen.any()
+        ]
+
+    def _decode_g722(self, due: Due, chosen: Numbers) -> None:
+        for index in chosen.tolist():
+            slot = int(due.slots[index])
+            decoder = self._g722.get(slot)
+            if decoder is None:
+                decoder = self._g722[slot] = G722Decoder()
+            self.wide[slot] = decoder.decode(self._payload(int(due.cells[index])))
+            self.sounds[slot] = True
+        self.decoded += len(chosen)
 
     def _decode_opus(self, due: Due, chosen: Numbers) -> None:
         jitter = self._bank.jitter

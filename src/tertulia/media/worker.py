@@ -10,6 +10,7 @@ import gc
 import ipaddress
 import logging
 import os
+import resource
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -21,13 +22,15 @@ from tertulia.media import link, opus
 from tertulia.media.dtls import Certificate
 from tertulia.media.engine import Engine
 from tertulia.media.interfaces import interface_addresses
-from tertulia.media.outside import Outside
+from tertulia.media.lines import Range
+from tertulia.media.outside import Outside, PhoneTerms
 from tertulia.media.port import UdpPort
+from tertulia.media.sockets import Dialer, Find, nowhere
 from tertulia.media.ticker import Ticker
 from tertulia.media.webrtc import WebRtcLeg
 from tertulia.model.commands import VERSION, AnyCommand, AnyReport, Hello, Load
 from tertulia.protocols.offer_answer import CODECS, Candidate
-from tertulia.protocols.sdp import OPUS
+from tertulia.protocols.sdp import OPUS, PCMU
 from tertulia.settings import Settings, SettingsError
 
 RETRY_FIRST = 0.1
@@ -147,14 +150,20 @@ async def keep_house() -> None:
 
 
 async def work(
-    settings: Settings, index: int, over: Callable[[], Coroutine[None, None, None]]
+    settings: Settings,
+    index: int,
+    over: Callable[[], Coroutine[None, None, None]],
+    find: Find = nowhere,
 ) -> None:
-    """Work until `over` returns. Raises SettingsError, and what a bug has ended the worker with."""
+    """Work until `over` returns; `find` leads to websocket servers. Raises SettingsError, and what a bug has ended the worker with."""
     port = _bound(settings, index)
     codecs = CODECS if opus.source is not None else [each for each in CODECS if each != OPUS]
     hello = Hello(VERSION, str(index), os.getpid(), port.number, list(codecs))
     path = settings.data.path / link.SOCKET
-    worker = Worker(path, hello, _making(port, advertised(settings, port), codecs))
+    dialer = Dialer(find, os.urandom)
+    terms = _phone_terms(settings, advertised(settings, port))
+    _allow_files()
+    worker = Worker(path, hello, _making(port, terms, codecs, dialer))
     tasks = [asyncio.create_task(each) for each in (over(), worker.run(), keep_house())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -171,7 +180,8 @@ async def work(
 def _bound(settings: Settings, index: int) -> UdpPort:
     rtc = settings.rtc
     try:
-        return UdpPort(rtc.host, rtc.port + index if rtc.port else 0, rtc.host6 or None)
+        number = rtc.port + index if rtc.port else 0
+        return UdpPort(rtc.host, number, rtc.host6 or None, Range(*rtc.phone_range))
     except (OSError, OverflowError) as error:
         raise SettingsError(f"rtc: {error}") from None
 
@@ -199,9 +209,23 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _making(port: UdpPort, addresses: list[str], codecs: Sequence[str]) -> MakeCarrier:
+def _phone_terms(settings: Settings, hosts: list[str]) -> PhoneTerms:
+    codecs = [each for each in settings.rtc.phone_codecs if each != OPUS or opus.source is not None]
+    return PhoneTerms(codecs or [PCMU], hosts, bool(settings.rtc.addresses))
+
+
+def _allow_files() -> None:
+    """Each phone takes two of them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _making(
+    port: UdpPort, phones: PhoneTerms, codecs: Sequence[str], dialer: Dialer
+) -> MakeCarrier:
     certificate = Certificate()
-    candidates = [Candidate(address, port.number) for address in addresses]
+    candidates = [Candidate(address, port.number) for address in phones.hosts]
 
     def make_path() -> WebRtcLeg:
         return WebRtcLeg(certificate, candidates, random=os.urandom, codecs=codecs)
@@ -209,7 +233,8 @@ def _making(port: UdpPort, addresses: list[str], codecs: Sequence[str]) -> MakeC
     def make(report: Callable[[AnyReport], None]) -> Ticker:
         outside = Outside(
             report=report, make_path=make_path, clock=time.monotonic, wall=time.time,
-            random=os.urandom, host=(addresses[0], port.number),
+            random=os.urandom, host=(phones.hosts[0], port.number), phones=phones,
+            dial=dialer.dial,
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         ticker = Ticker(Engine(port, outside), port, loop, time.monotonic)

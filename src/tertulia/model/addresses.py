@@ -6,10 +6,10 @@ here before the scheme is looked at.
 
 import re
 
-from tertulia.model.validation import WEB_URI
+from tertulia.model.validation import SOCKET_URI, WEB_URI
 
 _WEB = re.compile(WEB_URI)
-_SOCKET = re.compile(WEB_URI.replace("http", "ws", 1))
+_SOCKET = re.compile(SOCKET_URI)
 _DROPPED = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.\-]*:)?[/\\]{2}|(?:javascript|vbscript|data|file|blob|about|view-source):",

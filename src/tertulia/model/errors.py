@@ -141,6 +141,28 @@ class LegOver(Rejected):
     title = "Invalid state."
 
 
+class CallNotFound(NotFound):
+    """Call does not exist, or you do not have access."""
+
+    code = "call:error:not-found"
+
+
+# COMPAT: to a call that is over the compatible service answers 404, and 400 to one that is not so
+# far yet: callers take the first for done, and try again after the second.
+
+
+class CallOver(NotFound):
+    """The call has ended."""
+
+    code = "call:error:over"
+
+
+class CallNotReady(Rejected):
+    """The call is not at a point where this can be done."""
+
+    code = "call:error:invalid-state"
+
+
 class NothingSounds(NotFound):
     """Nothing of that kind is going on there."""
 

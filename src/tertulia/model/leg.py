@@ -29,6 +29,9 @@ ENDS = {
     LegStatus.REJECTED: LegEnd.REJECTED,
 }  # fmt: skip
 
+PHONES = frozenset({LegType.PHONE, LegType.SIP, LegType.VBC})
+"""Types of which the `sip` events tell."""
+
 STEPS_MAX = 50
 """Of a leg's history, transfers among them; the oldest go."""
 
@@ -57,11 +60,23 @@ class Leg(Struct, frozen=True, omit_defaults=True):
     answered_at: Instant | None = None
     ended_at: Instant | None = None
     end: LegEnd | None = None
+    ended_by: str | None = None
+    """`user`: the far end; `platform`: we, or the application."""
+    sip_code: int | None = None
+    rate: str | None = None
+    """Price of a minute; None costs nothing."""
+    network: str | None = None
+    """Of the far number: country and kind."""
     steps: tuple[LegStep, ...] = ()
 
     @property
     def is_over(self) -> bool:
         return self.status in OVER
+
+    @property
+    def is_phone(self) -> bool:
+        """Reached by SIP."""
+        return self.type in PHONES
 
     @property
     def channel(self) -> Channel:
@@ -111,7 +126,7 @@ def as_entered(leg: Leg, member: Member) -> Leg:
 def status_body(leg: Leg) -> LegStatusUpdate:
     return LegStatusUpdate(
         leg_id=leg.id, type=leg.type, status=leg.status, direction=leg.direction,
-        status_history=list(leg.steps), state=_state(leg),
+        status_history=list(leg.steps), state=leg_state(leg),
     )  # fmt: skip
 
 
@@ -119,12 +134,14 @@ def _stepped(leg: Leg, now: Instant) -> Leg:
     in_room = leg.conversation_id is not None
     step = LegStep(
         status=leg.status, date=iso(now), conversation_id=leg.conversation_id,
-        member_id=leg.member_id, knocker_id=None if in_room else leg.knocking_id, state=_state(leg),
+        member_id=leg.member_id, knocker_id=None if in_room else leg.knocking_id,
+        state=leg_state(leg),
     )  # fmt: skip
     return replace(leg, steps=(*leg.steps, step)[-STEPS_MAX:])
 
 
-def _state(leg: Leg) -> LegState | None:
+def leg_state(leg: Leg) -> LegState | None:
+    """How it ended; None while it has not."""
     if leg.end is None:
         return None
     return LegState(leg.status, leg.end is LegEnd.OK, leg.end)

@@ -47,7 +47,9 @@ _SIGNATURES_COMPILED = tuple(
 )
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _VCARD = re.compile(r"\ufeff?BEGIN:VCARD\r?\n", re.IGNORECASE)
-_NAMED = re.compile(r"(?:|.*/v3/media/)(MED-[A-Za-z0-9-]{1,64})(?:[/?#].*)?", re.DOTALL)
+_NAMED = re.compile(
+    r"(?:|.*/(?:v3/media|v[13]/files)/)(MED-[A-Za-z0-9-]{1,64})(?:[/?#].*)?", re.DOTALL
+)
 _NOT_A_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 

@@ -134,6 +134,14 @@ def leave(
     return _fact(conversation.profile, _leave(conversation, member, now, request, system), user)
 
 
+def again(conversation: Conversation, member: Member, now: Instant, user: User) -> Fact:
+    """Who has joined by a call that rang still is really there now.
+
+    COMPAT: the documented order of a two-party call has this (wire-api 2.7).
+    """
+    return _fact(conversation.profile, replace(member, joined_at=now), user)
+
+
 def withdraw(conversation: Conversation, now: Instant, *, user: User, reason: Reason) -> Decision:
     """End all memberships of a user, in the name of the application."""
     system = Actor(conversation.profile.application_id)

@@ -47,6 +47,8 @@ class Called(Signal, frozen=True):
     """Whose softphone it is, authenticated."""
     trunk: str = ""
     """By which it came; empty for a softphone."""
+    replaces: str | None = None
+    """The leg whose place it is to take (attended transfer): hang that up when this is answered."""
 
 
 class Rang(Signal, frozen=True):

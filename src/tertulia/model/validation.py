@@ -27,6 +27,10 @@ WEB_URI_OR_EMPTY = rf"^$(?!\n)|{WEB_URI}"
 EVENT_NUMBER = r"^[0-9]{1,15}$"
 LEVEL = r"^-?(0?\.[0-9]+|0|1(\.0+)?)$"
 DIGITS = r"^([abcdABCD0-9*#pP])+$(?!\n)"
+NUMBER = r"^[0-9]{3,15}$(?!\n)"
+SIP_URI = rf"^[sS][iI][pP][sS]?:[^{_NOT_IN_URI}?]+$(?!\n)"
+"""Without header fields behind a question mark: whoever calls there would send them."""
+SOCKET_URI = WEB_URI.replace("http", "ws", 1)
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$(?!\n)"
 NO_NUL = r"^[^\u0000]*$"
 """For what is looked up by its text: stores and their tools end a text at U+0000."""
@@ -58,6 +62,18 @@ _WORDINGS = (
         "must be a valid uri with a scheme matching the http|https pattern",
     ),
     (f"Expected `str` matching regex {re.escape(repr(EVENT_NUMBER))}", "must be a number"),
+    (
+        f"Expected `str` matching regex {re.escape(repr(NUMBER))}",
+        "must be a phone number: 3 to 15 digits, with the country code first",
+    ),
+    (
+        f"Expected `str` matching regex {re.escape(repr(SIP_URI))}",
+        "must be a valid uri with a scheme matching the sip|sips pattern",
+    ),
+    (
+        f"Expected `str` matching regex {re.escape(repr(SOCKET_URI))}",
+        "must be a valid uri with a scheme matching the ws|wss pattern",
+    ),
     (f"Expected `str` matching regex {re.escape(repr(LEVEL))}", "must be a number from -1 to 1"),
     (
         f"Expected `str` matching regex {re.escape(repr(DIGITS))}",

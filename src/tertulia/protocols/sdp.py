@@ -1,7 +1,7 @@
-"""Session descriptions (RFC 8866) as WebRTC clients send them (RFC 8829): read within bounds.
+"""Session descriptions (RFC 8866), and how WebRTC clients use them (RFC 8829): read within bounds.
 
-`parse` knows the grammar; `audio` what a peer says of its one audio section that counts here.
-Everything that may be said back to a peer has been held against a pattern by then.
+`parse` knows the grammar; `audio` what a WebRTC peer says of its one audio section that counts
+here. Everything that may be said back to a peer has been held against a pattern by then.
 """
 
 import re
@@ -20,8 +20,8 @@ CANDIDATES_MAX = 64
 LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 """Header extension of RFC 6464."""
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-OPUS, PCMU, PCMA = "opus", "PCMU", "PCMA"
-TELEPHONE_EVENT = "telephone-event"
+OPUS, PCMU, PCMA, G722 = "opus", "PCMU", "PCMA", "G722"
+TELEPHONE_EVENT, COMFORT_NOISE = "telephone-event", "CN"
 DIGESTS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """Octets of the fingerprints that are believed, weakest first."""
 TRANSPORTS = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"})
@@ -33,6 +33,7 @@ _SECTION = re.compile(
     r" (?P<transport>[A-Za-z0-9/.\-]{1,40}) (?P<formats>[!-~]{1,64}(?: [!-~]{1,64}){0,127})",
     re.ASCII,
 )
+_CONNECTION = re.compile(r"c=IN IP[46] ([0-9A-Za-z.:_\-]{1,253})(?:/\d+)*", re.ASCII)
 _ICE = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _PASSWORD_MIN = 22
 _RTPMAP = re.compile(r"(\d{1,3}) ([A-Za-z0-9_.\-]{1,40})/(\d{1,6})(?:/(\d{1,2}))?", re.ASCII)
@@ -46,9 +47,11 @@ _CANDIDATE = re.compile(
 )
 _HEX = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2})*")
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-_STATIC = {0: (PCMU, 8000, 1), 8: (PCMA, 8000, 1)}
+_STATIC = {0: "pcmu", 8: "pcma", 9: "g722", 13: "cn"}
 """Payload types that need no rtpmap (RFC 3551)."""
-_CODECS = {
+Known = tuple[str, int, int]
+"""Name, clock and channels of a codec."""
+BROWSER_CODECS: Mapping[str, Known] = {
     "opus": (OPUS, 48000, 2),
     "pcmu": (PCMU, 8000, 1),
     "pcma": (PCMA, 8000, 1),
@@ -75,7 +78,7 @@ class Fingerprint(NamedTuple):
 class Codec(NamedTuple):
     payload_type: int
     name: str
-    """`opus`, `PCMU`, `PCMA` or `telephone-event`."""
+    """`opus`, `PCMU`, `PCMA`, `G722`, `CN` or `telephone-event`."""
     clock: int
     parameters: Mapping[str, str]
     """Of fmtp."""
@@ -89,6 +92,8 @@ class Section(Struct, frozen=True):
     transport: str
     formats: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
+    connection: str | None = None
+    """The host of `c=`; a well-formed name or address."""
 
     def values(self, name: str) -> Iterator[str]:
         return (value for each, value in self.attributes if each == name)
@@ -139,7 +144,8 @@ def parse(text: str) -> Description:
     """
     if len(text) > TEXT_MAX:
         raise SdpRefused("too long")
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    # Phones end lines with blanks, and descriptions with empty lines.
+    lines = [line.rstrip(" \t\r") for line in text.rstrip().split("\n")]
     if len(lines) > LINES_MAX or any(len(line) > LINE_MAX for line in lines):
         raise SdpRefused("too long")
     if lines[0] != "v=0" or not all(map(_LINE.fullmatch, lines)):
@@ -148,19 +154,32 @@ def parse(text: str) -> Description:
     if len(starts) > SECTIONS_MAX:
         raise SdpRefused("too many sections")
     first, *ends = [*starts, len(lines)]
-    session = Section("", 0, "", (), _attributes(lines[:first]))
+    before = lines[:first]
+    session = Section("", 0, "", (), _attributes(before), _connection(before))
     sections = (_section(lines[at:end]) for at, end in zip(starts, ends, strict=True))
     return Description(session, tuple(sections))
 
 
 def _section(lines: list[str]) -> Section:
-    head = _SECTION.fullmatch(lines[0], 2)
+    head = _SECTION.fullmatch(" ".join(lines[0].split()), 2)
     if head is None or int(head["port"]) > 0xFFFF:
         raise SdpRefused("malformed")
     formats = tuple(head["formats"].split(" "))
     return Section(
-        head["kind"], int(head["port"]), head["transport"], formats, _attributes(lines[1:])
-    )
+        head["kind"], int(head["port"]), head["transport"], formats, _attributes(lines[1:]),
+        _connection(lines),
+    )  # fmt: skip
+
+
+def _connection(lines: list[str]) -> str | None:
+    """The first: others are of layers."""
+    line = next((line for line in lines if line.startswith("c=")), None)
+    if line is None:
+        return None
+    found = _CONNECTION.fullmatch(line)
+    if found is None:
+        raise SdpRefused("malformed connection")
+    return found[1]
 
 
 def _attributes(lines: list[str]) -> tuple[tuple[str, str], ...]:
@@ -202,8 +221,8 @@ def _audio(description: Description, section: Section, index: int) -> Audio:
         password=password,
         fingerprints=_fingerprints(section, session),
         setup=_setup(section, session),
-        direction=_direction(section, session),
-        codecs=tuple(_codecs(section)),
+        direction=direction(section, session),
+        codecs=tuple(codecs(section, BROWSER_CODECS)),
         extensions=_extensions(section),
         ssrc=_ssrc(section),
     )
@@ -253,7 +272,8 @@ def _setup(section: Section, session: Section) -> str:
     return setup
 
 
-def _direction(section: Section, session: Section) -> str:
+def direction(section: Section, session: Section) -> str:
+    """`sendrecv`, `sendonly`, `recvonly`, `inactive`, as its sender sees it."""
     for part in (section, session):
         for name, _ in part.attributes:
             if name in _DIRECTIONS:
@@ -261,7 +281,9 @@ def _direction(section: Section, session: Section) -> str:
     return "sendrecv"
 
 
-def _codecs(section: Section) -> Iterator[Codec]:
+def codecs(section: Section, known: Mapping[str, Known]) -> Iterator[Codec]:
+    """Those of a section that are known, and telephone-event, in its order. `known` is by name in
+    small letters."""
     maps = _by_payload_type(section, "rtpmap", _RTPMAP)
     parameters = _by_payload_type(section, "fmtp", _FMTP)
     for each in dict.fromkeys(section.formats):
@@ -270,7 +292,7 @@ def _codecs(section: Section) -> Iterator[Codec]:
         payload_type = int(each)
         if payload_type > 127 or payload_type in _RTCP_TYPES:
             continue
-        named = _named(maps.get(payload_type), payload_type)
+        named = _named(maps.get(payload_type), payload_type, known)
         if named is not None:
             line = parameters.get(payload_type)
             yield Codec(payload_type, *named, _parameters(line[2] if line else ""))
@@ -283,15 +305,18 @@ def _by_payload_type(
     return {int(each[1]): each for each in matches}
 
 
-def _named(rtpmap: re.Match[str] | None, payload_type: int) -> tuple[str, int] | None:
+def _named(
+    rtpmap: re.Match[str] | None, payload_type: int, known: Mapping[str, Known]
+) -> tuple[str, int] | None:
     """Name and clock of a codec that we know."""
     if rtpmap is None:
-        return _STATIC[payload_type][:2] if payload_type in _STATIC else None
+        static = known.get(_STATIC.get(payload_type, ""))
+        return static[:2] if static is not None else None
     name, clock, channels = rtpmap[2].lower(), int(rtpmap[3]), int(rtpmap[4] or 1)
     if name == TELEPHONE_EVENT and 8000 <= clock <= 48000:
         return TELEPHONE_EVENT, clock
-    known = _CODECS.get(name)
-    return known[:2] if known is not None and known[1:] == (clock, channels) else None
+    found = known.get(name)
+    return found[:2] if found is not None and found[1:] == (clock, channels) else None
 
 
 def _parameters(text: str) -> dict[str, str]:

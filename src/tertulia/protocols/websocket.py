@@ -73,22 +73,28 @@ def accept(request: Request) -> bytes:
     key = request.headers.get("sec-websocket-key", "")
     if not _KEY.fullmatch(key):
         raise HttpError(400, "Sec-WebSocket-Key is missing or malformed.")
-    digest = hashlib.sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %b\r\n\r\n" % b64encode(digest)
+        b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof(key)
     )
+
+
+def proof(key: str) -> bytes:
+    """What a server answers to a client's key, to show that it has understood it."""
+    digest = hashlib.sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b64encode(digest)
 
 
 class FrameReader:
     """From bytes to messages. Idle it holds no buffer: there is one for every session."""
 
     __slots__ = ("_fragments", "_held", "_is_over", "_masked", "_max", "_opcode", "_started",
-                 "_wanted")  # fmt: skip
+                 "_text_max", "_wanted")  # fmt: skip
 
-    def __init__(self, message_max: int, masked: bool) -> None:
-        """`message_max` in bytes; `masked` when the peer is a client."""
+    def __init__(self, message_max: int, masked: bool, text_max: int | None = None) -> None:
+        """`message_max` in bytes, of texts perhaps less; `masked` when the peer is a client."""
         self._max = message_max
+        self._text_max = message_max if text_max is None else text_max
         self._masked = masked
         self._held: bytes | bytearray = b""
         """The beginning of a frame."""
@@ -188,13 +194,15 @@ class FrameReader:
             raise WebsocketError(1002, "A message begins inside another.")
 
     def _check_length(self, first: int, length: int) -> None:
-        if first & 0x0F in _CONTROLS:
+        opcode = first & 0x0F
+        if opcode in _CONTROLS:
             return
         if self._started is not None:
+            opcode = self._opcode
             length += len(self._started)
             if self._fragments == _FRAGMENTS_MAX:
                 raise WebsocketError(1009, "The message has too many fragments.")
-        if length > self._max:
+        if length > (self._text_max if opcode == TEXT else self._max):
             raise WebsocketError(1009, "The message is too long.")
 
     def _message(self, opcode: int, final: bool, payload: bytes) -> Message | None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tertulia.model.actor import Actor
 from tertulia.model.errors import Forbidden, LegOver, NothingSounds
-from tertulia.model.event import Fact
+from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import (
     AudioDtmf,
     AudioPlay,
@@ -22,9 +22,11 @@ from tertulia.model.ids import ConversationId, LegId
 from tertulia.model.leg import Leg
 from tertulia.ports import Ids
 from tertulia.services.audio import Audio
+from tertulia.services.conductor import Reactions
 from tertulia.services.conversations import Conversations
 from tertulia.services.legcontrol import LegControl
 from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.reactions import body_of
 from tertulia.services.recognition import Wanted
 
 
@@ -60,6 +62,13 @@ class AudioControl:
         self._legs = legs
         self._conversations = conversations
         self._ids = ids
+        self._asked: dict[str, tuple[str, Place]] = {}
+        """What is about to sound, by its id: how it was asked for, and where."""
+
+    @property
+    def reactions(self) -> Reactions:
+        """Behind those of the sounds."""
+        return {"audio:play": self._begun, "audio:say": self._begun}
 
     async def leg(self, leg_id: LegId, actor: Actor) -> Place:
         """A leg in a conversation, which the actor may act upon. Raises LegOver, LegNotFound."""
@@ -91,16 +100,18 @@ class AudioControl:
         await self._ask(place, "audio:dtmf", body, actor)
 
     async def stop_sounds(self, place: Place, actor: Actor, *, speech: bool) -> None:
-        """Stop what is played, or said, there. Raises NothingSounds."""
+        """Stop what is played, or said, there, or is about to be. Raises NothingSounds."""
+        kind = "audio:say" if speech else "audio:play"
         sounding = [
-            each
+            each.id
             for each in self._audio.sounds.sounding(place.conversation_id, place.leg_id)
             if each.is_speech is speech
         ]
+        sounding += [each for each, asked in self._asked.items() if asked == (kind, place)]
         if not sounding:
             raise NothingSounds()
-        for each in sounding:
-            await self.stop_sound(place, each.id, actor, speech=speech)
+        for each in dict.fromkeys(sounding):
+            await self.stop_sound(place, each, actor, speech=speech)
 
     async def stop_sound(self, place: Place, sound_id: str, actor: Actor, *, speech: bool) -> None:
         """Stop one that was asked for, be it sounding yet or not."""
@@ -178,8 +189,21 @@ class AudioControl:
         conversation = await self._conversations.seen(place.conversation_id, actor)
         sender = actor.membership(conversation)
         fact = Fact(name, encode_body(kept), sender.id if sender else None, recipient)
-        await self._conversations.tell(place.conversation_id, actor.application_id, fact)
+        if name in self.reactions:
+            self._asked[minted] = (name, place)
+        try:
+            await self._conversations.tell(place.conversation_id, actor.application_id, fact)
+        except BaseException:
+            self._asked.pop(minted, None)
+            raise
         return minted
+
+    async def _begun(self, event: Event) -> None:
+        body = body_of(event)
+        if isinstance(body, AudioPlay):
+            self._asked.pop(body.play_id, None)
+        elif isinstance(body, AudioSay):
+            self._asked.pop(body.say_id, None)
 
 
 def _listened(place: Place) -> LiveLeg:

@@ -19,6 +19,8 @@ from tertulia.model.calling import (
     answered,
     ended,
     media_fact,
+    over,
+    rang,
     status_fact,
     told_to_invited,
     transferred,
@@ -33,18 +35,22 @@ from tertulia.model.commands import (
 from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, Unavailable
 from tertulia.model.event import Fact
-from tertulia.model.events.leg import LegStatus
+from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.events.values import Direction
 from tertulia.model.ids import ConversationId, LegId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced, as_entered, moved
-from tertulia.model.membership import leave
+from tertulia.model.membership import again, leave
 from tertulia.model.state import Conversation, Member, MemberState, Reason, User
 from tertulia.ports import Clock, Directory
+from tertulia.ports.phones import Carrier
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
 
 TRANSFERRED = Reason(code="transferred", text="The leg was transferred.")
+UNAVAILABLE = 480
+"""SIP: nobody answers this call now."""
 OVER = Reason(code="remote_hangup", text="The leg has ended.")
 
 Foreword = Callable[[Conversation], Fact]
@@ -71,16 +77,20 @@ class Patience(Struct, frozen=True):
     COMPAT: a client gives up after five (wire-clients 4.4)."""
     again: float = 1.0
     """Between the two tries to tell an application something."""
+    asking: float = 15.0
+    """For an application to say so of a call that rings at a phone; then its next server is
+    asked."""
     house: float = 1.0
     """That the house line rings: the caller's client has to learn of its own call first."""
 
 
 class Calls:
     def __init__(
-        self, *, legs: Legs, conversations: Conversations, directory: Directory, clock: Clock,
-        errands: Errands, patience: Patience,
+        self, *, legs: Legs, conversations: Conversations, directory: Directory, carrier: Carrier,
+        clock: Clock, errands: Errands, patience: Patience,
     ) -> None:  # fmt: skip
         self._legs = legs
+        self._carrier = carrier
         self._conversations = conversations
         self._directory = directory
         self._clock = clock
@@ -96,7 +106,8 @@ class Calls:
             await self._turn_away(member)
             return
         origin = live.leg
-        is_elsewhere = origin.conversation_id not in (None, member.conversation_id)
+        was_there = origin.member_id is not None or origin.answered_at is None
+        is_elsewhere = was_there and origin.conversation_id not in (None, member.conversation_id)
         try:
             if not is_elsewhere and not _is_there(origin, member):
                 await self.attach(live, member)
@@ -126,16 +137,52 @@ class Calls:
 
         def change(leg: Leg, now: Instant) -> Leg:
             placed = replace(leg, conversation_id=member.conversation_id, member_id=member.id)
-            return placed if _is_there(leg, member) else advanced(placed, LegStatus.ANSWERED, now)
+            is_the_same = leg.answered_at is not None or live.is_held_back
+            return placed if is_the_same else advanced(placed, LegStatus.ANSWERED, now)
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
-            told = () if _is_there(live.leg, member) else answered(leg)
+            told = () if leg.status is live.leg.status else answered(leg)
             first = () if foreword is None else (foreword(conversation),)
             return (*first, *told, *self._media(live, conversation, leg))
 
         leg = await self._legs.change(live, change, telling)
         self._join(leg)
         return leg
+
+    async def place(self, live: LiveLeg, room: ConversationId | None, status: LegStatus) -> None:
+        """A phone rings, or a call that we make is answered: its member comes after that.
+
+        Raises ConversationNotFound, Unavailable.
+        """
+
+        def change(leg: Leg, now: Instant) -> Leg:
+            return advanced(replace(leg, conversation_id=room), status, now)
+
+        def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
+            return answered(leg) if status is LegStatus.ANSWERED else rang(leg)
+
+        await self._legs.change(live, change, telling)
+
+    async def pick_up(self, live: LiveLeg) -> None:
+        """A phone that rings in a conversation is answered."""
+        live.is_held_back = False
+        user = await self._user(live.leg)
+
+        def change(leg: Leg, now: Instant) -> Leg:
+            return leg if leg.answered_at is not None else advanced(leg, LegStatus.ANSWERED, now)
+
+        def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
+            member = conversation.members.get(leg.member_id) if leg.member_id else None
+            if user is None or member is None or leg.status is live.leg.status:
+                return ()
+            joined = again(conversation, member, now, user)
+            return (*answered(leg), joined, *self._media(live, conversation, leg))
+
+        await self._legs.change(live, change, telling)
+
+    def preview(self, live: LiveLeg) -> None:
+        """Let a call that we make be heard before it is answered."""
+        self._join(live.leg)
 
     async def departed(self, member: Member) -> None:
         """A member has left by another way than `farewell`: what it had as a leg ends too."""
@@ -180,7 +227,7 @@ class Calls:
         if told:
             self._errands.insist(tell)
 
-    async def end(self, live: LiveLeg, ending: Ending) -> None:
+    async def end(self, live: LiveLeg, ending: Ending | End) -> None:
         """End a leg and say so; its member leaves, if it came with the leg. Begun, it is carried
         through."""
         if live.is_ending:
@@ -191,12 +238,14 @@ class Calls:
             self._errands.insist(partial(self._finish, live, ending))
             raise
 
-    async def _finish(self, live: LiveLeg, ending: Ending) -> None:
+    async def _finish(self, live: LiveLeg, ending: Ending | End) -> None:
+        end = ending if isinstance(ending, End) else ending.value
+        self._let_go(live.leg, end)
         account = await self._legs.close(live)
-        end, user = ending.value, await self._user(live.leg)
+        user = await self._user(live.leg)
 
         def change(leg: Leg, now: Instant) -> Leg:
-            return advanced(leg, end.status, now, end=end.end)
+            return over(leg, end, now)
 
         def telling(conversation: Conversation, leg: Leg, now: Instant) -> tuple[Fact, ...]:
             told = told_to_invited(ended(leg, account, end), conversation)
@@ -206,12 +255,22 @@ class Calls:
 
     async def _over(self, live: LiveLeg, ending: Ending) -> tuple[Fact, ...]:
         """End a leg, and let the caller tell it."""
-        account = await self._legs.close(live)
         end: End = ending.value
+        self._let_go(live.leg, end)
+        account = await self._legs.close(live)
         async with live.turn:
-            live.leg = advanced(live.leg, end.status, self._clock.now(), end=end.end)
+            live.leg = over(live.leg, end, self._clock.now())
             self._legs.forget(live)
         return ended(live.leg, account, end)
+
+    def _let_go(self, leg: Leg, end: End) -> None:
+        """Tell the phone; one that has ended the call itself is told nothing."""
+        if not leg.is_phone:
+            return
+        if leg.direction is Direction.INBOUND and leg.answered_at is None:
+            self._carrier.refuse(leg.id, end.sip_code if end.sip_code >= 300 else UNAVAILABLE)
+        else:
+            self._carrier.hang_up(leg.id)
 
     async def bury(self) -> None:
         """Legs of an earlier life of this server: their media ended with it."""
@@ -241,6 +300,9 @@ class Calls:
         ending = Ending.LOST if live.was_up else Ending.FAILED
         if report.reason == "closed":
             ending = Ending.HUNG_UP
+        if live.leg.type is LegType.WEBSOCKET:  # its worker has tried again as often as is of use
+            await self.end(live, ending)
+            return
         self._wait(live, patience, ending)
 
     def renewed(self, live: LiveLeg) -> None:
@@ -275,6 +337,8 @@ class Calls:
         """`member:media`, once the media path is up, of what is not known yet."""
         member = conversation.members.get(leg.member_id) if leg.member_id else None
         if not live.is_up or member is None or member.state is not MemberState.JOINED:
+            return ()
+        if leg.answered_at is None:
             return ()
         fact = media_fact(member, leg)
         return (fact,) if fact.became != member else ()

@@ -25,11 +25,10 @@ from tertulia.model.state import Channel, Conversation, Endpoint, Member
 from tertulia.ports import Clock, Ids
 from tertulia.services.audiocontrol import Place
 from tertulia.services.conductor import Reactions
-from tertulia.services.knocking import Knock
 from tertulia.services.legs import LiveLeg
+from tertulia.services.lines import Gate, Line
 from tertulia.services.switchboard import Switchboard
 from tertulia.services.users import Users
-from tertulia.services.voicehooks import Line, address
 
 USER = "house"
 GREETING = (
@@ -41,7 +40,6 @@ class House:
     def __init__(self, board: Switchboard, *, users: Users, clock: Clock, ids: Ids) -> None:
         self._calls = board.calls
         self._legs = board.legs
-        self._knocking = board.knocking
         self._conversations = board.conversations
         self._members = board.members
         self._audio = board.audio
@@ -50,7 +48,7 @@ class House:
         self._users = users
         self._clock = clock
         self._ids = ids
-        self._called: dict[LegId, Knock] = {}
+        self._called: dict[LegId, Line] = {}
         """Calls that are on their way into their conversation."""
         self._pairs: dict[LegId, LegId] = {}
         """From a caller's leg to that of the house, and back."""
@@ -59,39 +57,38 @@ class House:
     def reactions(self) -> Reactions:
         return {"member:joined": self._joined, "member:left": self._left}
 
-    async def take(self, line: Line) -> None:
+    async def take(self, line: Line, gate: Gate) -> None:
         """Answer a call."""
-        knock = line.knock
-        system = Actor(knock.application_id)
+        system = Actor(line.application_id)
         conversation = await self._conversations.create(ConversationDraft(), system, given=line.own)
-        self._called[knock.live.leg.id] = knock
-        if await self._knocking.admit(knock, conversation.id) is None:
-            del self._called[knock.live.leg.id]
+        self._called[line.leg.id] = line
+        if not await gate.admit(conversation.id, answer=True):
+            del self._called[line.leg.id]
 
     async def _joined(self, event: Event) -> None:
         member = event.became
         if not isinstance(member, Member) or member.channel.id is None:
             return
         leg_id = LegId(member.channel.id)
-        knock = self._called.pop(leg_id, None)
-        if knock is not None:
+        line = self._called.pop(leg_id, None)
+        if line is not None:
             self._errands.after(
-                self._ring_seconds, partial(self._answer_in_turn, knock, member.conversation_id)
+                self._ring_seconds, partial(self._answer_in_turn, line, member.conversation_id)
             )
-        elif leg_id in self._pairs and member.channel.type == LegType.PHONE:
+        elif leg_id in self._pairs and member.channel.type == LegType.WEBSOCKET:
             await self._greet(self._pairs[leg_id])
 
-    async def _answer_in_turn(self, knock: Knock, conversation_id: ConversationId) -> None:
+    async def _answer_in_turn(self, line: Line, conversation_id: ConversationId) -> None:
         """With what happens in the conversation, so that a caller who leaves is seen in time."""
-        answer = partial(self._answer, knock, conversation_id)
+        answer = partial(self._answer, line, conversation_id)
         self._errands.in_turn(conversation_id, answer)
 
-    async def _answer(self, knock: Knock, conversation_id: ConversationId) -> None:
-        user_id = await self._users.ensure(USER, knock.application_id)
-        if knock.live.is_ending or user_id is None:
+    async def _answer(self, line: Line, conversation_id: ConversationId) -> None:
+        user_id = await self._users.ensure(USER, line.application_id)
+        if line.live.is_ending or user_id is None:
             return
-        leg = self._leg(knock, user_id)
-        self._pairs |= {leg.id: knock.live.leg.id, knock.live.leg.id: leg.id}
+        leg = self._leg(line, user_id)
+        self._pairs |= {leg.id: line.leg.id, line.leg.id: leg.id}
         live = await self._legs.begin(leg)
         self._legs.tell(leg.application_id, Echo(leg.id))
         try:
@@ -110,13 +107,13 @@ class House:
         await self._ring(live, member)
         await self._members.change(conversation_id, member.id, MemberChange("joined"), system)
 
-    def _leg(self, knock: Knock, user_id: UserId) -> Leg:
+    def _leg(self, line: Line, user_id: UserId) -> Leg:
         now = self._clock.now()
         leg = Leg(
-            id=LegId(self._ids.bare()), application_id=knock.application_id, type=LegType.PHONE,
+            id=LegId(self._ids.bare()), application_id=line.application_id, type=LegType.WEBSOCKET,
             direction=Direction.OUTBOUND, status=LegStatus.STARTED, started_at=now,
-            from_=Endpoint(type="app", user=knock.user.name),
-            to=Endpoint(type="phone", number=address(knock.to) or USER), user_id=user_id,
+            from_=line.leg.from_,
+            to=Endpoint(type="websocket", uri=USER), user_id=user_id,
             is_call=True,
         )  # fmt: skip
         return advanced(leg, LegStatus.STARTED, now)

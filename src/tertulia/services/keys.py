@@ -31,7 +31,7 @@ class Keys:
 
     @property
     def hearings(self) -> Hearings:
-        return {Digit: self._press, Speaking: self._speak}
+        return {Digit: self.pressed, Speaking: self._speak}
 
     async def _send(self, event: Event) -> None:
         body = body_of(event)
@@ -53,7 +53,8 @@ class Keys:
             return others
         return [each for each in there if each.leg.id == named]
 
-    async def _press(self, report: Digit) -> None:
+    async def pressed(self, report: Digit) -> None:
+        """A key, by whatever way it came."""
         self._pressed += 1
         await self._tell(
             report.leg, "audio:dtmf",

@@ -41,7 +41,9 @@ status among them."""
 class LiveLeg:
     """A leg that has not ended."""
 
-    __slots__ = ("closed", "is_ending", "is_up", "leg", "turn", "waiting", "was_up")
+    __slots__ = (
+        "closed", "is_ending", "is_held_back", "is_up", "leg", "turn", "waiting", "was_up",
+    )  # fmt: skip
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
@@ -50,6 +52,8 @@ class LiveLeg:
         self.was_up = False
         """It was open at some time."""
         self.is_ending = False
+        self.is_held_back = False
+        """It may be in a conversation without having been answered: a phone that rings still."""
         self.waiting: Timer | None = None
         """Until the leg ends if its media path is not open by then."""
         self.turn = asyncio.Lock()
@@ -140,7 +144,8 @@ class Legs:
         return live, report
 
     async def begin(self, leg: Leg) -> LiveLeg:
-        """Enter a leg that has just started, and tell so."""
+        """Enter a leg that has just started, and tell so. Raises TooManyLegs."""
+        self._require_room(leg)
         live = self._enter(leg)
         await self._announce(live)
         return live

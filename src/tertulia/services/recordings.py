@@ -39,6 +39,8 @@ NOBODY = "nobody is there to be recorded"
 TOO_MANY = "as many recordings as there may be are under way"
 RECORDINGS_MAX = 20
 """In a conversation, at a time."""
+VENDOR = "api.nexmo.com"
+"""COMPAT: the Python SDK downloads from no address that does not hold its vendor's name."""
 RECORDING = "record-"
 """How the names of a recording's files begin."""
 
@@ -57,7 +59,7 @@ class Library:
         return self.address_of(file.id)
 
     def address_of(self, media_id: MediaId) -> str:
-        return f"{self.address}/v3/media/{media_id}"
+        return f"{self.address}/v1/files/{media_id}?compat={VENDOR}"
 
 
 class Taking(Struct):

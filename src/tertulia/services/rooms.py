@@ -10,15 +10,15 @@ from tertulia.model.event import Event
 from tertulia.model.events.audio import AudioPlay, AudioRecord
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.leg import Leg
-from tertulia.model.membership import MemberDraft, UserReference
 from tertulia.model.script import Meeting, Record
-from tertulia.model.state import Channel, Member
+from tertulia.model.state import Member
 from tertulia.ports import ConversationFilter, Page
 from tertulia.services.audiocontrol import Place
 from tertulia.services.conductor import Reactions
 from tertulia.services.legs import LiveLeg
+from tertulia.services.lines import Line
 from tertulia.services.switchboard import Switchboard
-from tertulia.services.voicehooks import Line, VoiceHooks
+from tertulia.services.voicehooks import VoiceHooks
 
 
 class Stay(Struct):
@@ -29,11 +29,12 @@ class Stay(Struct):
     conversation_id: ConversationId
     waits: bool
     """It hears and is heard by nobody until somebody opens the room."""
+    has_arrived: bool = False
     music: str | None = None
 
     @property
     def live(self) -> LiveLeg:
-        return self.line.knock.live
+        return self.line.live
 
     @property
     def place(self) -> Place:
@@ -74,7 +75,7 @@ class Rooms:
 
     async def prepare(self, line: Line, meeting: Meeting, room: ConversationId) -> None:
         """Set a call's audio as the script says, before it enters."""
-        if line.knock.live.is_ending:
+        if line.live.is_ending:
             return
         waits = not meeting.start_on_enter and not self._is_open(room)
         stay = self._stays[line.leg.id] = Stay(line, meeting, room, waits)
@@ -90,14 +91,19 @@ class Rooms:
             return
         room = await self.find(meeting.name, leg.application_id)
         await self.prepare(line, meeting, room)
-        channel = Channel(
-            type="app", id=leg.id, from_=leg.from_, to=leg.to, knocking_id=leg.knocking_id
-        )
-        draft = MemberDraft(
-            state="joined", user=UserReference(id=line.knock.user.id), channel=channel,
-            knocking_id=leg.knocking_id,
-        )  # fmt: skip
-        await self._members.create(room, draft, Actor(leg.application_id))
+        await self._members.create(room, line.entry, Actor(leg.application_id))
+
+    async def open_own(self, line: Line) -> ConversationId:
+        """A conversation for a call alone."""
+        made = await self._conversations.create(ConversationDraft(), Actor(line.application_id))
+        return made.id
+
+    async def leave(self, line: Line) -> None:
+        """Back into a conversation of the call's own."""
+        if line.leg.conversation_id != line.own and not line.live.is_ending:
+            if await self._conversations.newest(line.own) is None:
+                line.own = await self.open_own(line)
+            await self._members.create(line.own, line.entry, Actor(line.application_id))
 
     # ── what the log says ──
 
@@ -137,6 +143,9 @@ class Rooms:
         return stay if is_there else None
 
     async def _arrived(self, stay: Stay) -> None:
+        if stay.has_arrived:  # a phone joins again when it is answered
+            return
+        stay.has_arrived = True
         system, meeting = Actor(stay.line.leg.application_id), stay.meeting
         try:
             if stay.waits and meeting.music_on_hold_url:

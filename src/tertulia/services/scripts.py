@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
 from tertulia.model.commands import Up
+from tertulia.model.endpoints import OnAnswer
 from tertulia.model.errors import NothingSounds, TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.events.audio import (
@@ -25,78 +28,86 @@ from tertulia.model.events.audio import (
     AudioSpeakingOn,
     Transcription,
 )
-from tertulia.model.ids import LegId
+from tertulia.model.ids import ConversationId, LegId
 from tertulia.model.leg import Leg
-from tertulia.model.script import Meeting, Record, Script, ScriptRefused, Stream, Talk, parse
-from tertulia.model.script_run import (
+from tertulia.model.script import (
+    Connect,
+    Meeting,
+    Record,
+    Script,
+    ScriptRefused,
+    Stream,
+    Talk,
+    Transfer,
+    parse,
+)
+from tertulia.model.script_orders import (
+    Announce,
+    AskConnect,
     Barred,
     Complain,
+    Disconnect,
     Elapsed,
     End,
     Happening,
     Heard,
     HungUp,
     Hush,
+    Leave,
     Listen,
+    NewScript,
     Pressed,
     Reading,
     RecordOver,
-    Run,
+    Report,
     SoundOver,
     Spoke,
     Submit,
+    Timer,
     Told,
     Unlisten,
-    Wait,
 )
-from tertulia.model.state import Member
-from tertulia.services.audiocontrol import Place
+from tertulia.model.state import Member, Webhook
 from tertulia.services.conductor import Hearings, Reactions
+from tertulia.services.connecting import Connecting
+from tertulia.services.detecting import MACHINE
+from tertulia.services.lines import Line
+from tertulia.services.performance import Pair, Performance
 from tertulia.services.reactions import body_of
 from tertulia.services.recognition import Wanted
 from tertulia.services.rooms import Rooms
 from tertulia.services.switchboard import Switchboard
-from tertulia.services.voicehooks import Line, Unanswered, VoiceHooks
+from tertulia.services.voicehooks import Unanswered, VoiceHooks
 
-
-class Performance:
-    """A script on its call, with the ids of what it has under way."""
-
-    __slots__ = ("has_begun", "is_speech", "line", "listening", "recording", "run", "sound")
-
-    def __init__(self, line: Line, script: Script) -> None:
-        self.line = line
-        self.run = Run(script)
-        self.has_begun = False
-        self.sound: str | None = None
-        self.is_speech = False
-        self.recording: str | None = None
-        """The one that the script waits for."""
-        self.listening: tuple[Place, str] | None = None
-
-    @property
-    def leg_id(self) -> LegId:
-        return self.line.leg.id
-
-    @property
-    def system(self) -> Actor:
-        return Actor(self.line.knock.application_id)
+UNANSWERED = (Connect, Disconnect, AskConnect, Announce, Timer, Complain, End, Report, Leave)
+"""Orders that a phone need not be answered for."""
 
 
 class Scripts:
-    def __init__(self, board: Switchboard, rooms: Rooms, hooks: VoiceHooks) -> None:
+    def __init__(
+        self, board: Switchboard, *, rooms: Rooms, hooks: VoiceHooks, connecting: Connecting
+    ) -> None:
         self._audio = board.audio
         self._calls = board.calls
+        self._members = board.members
         self._legs = board.legs
         self._errands = board.errands
         self._rooms = rooms
         self._hooks = hooks
+        self._connecting = connecting
+        self._pickup = board.pickup
+        self._timelines = board.timelines
+        connecting.tell, connecting.brief = self._in_turn, self._brief
         self._obeying: dict[type, Callable[[Performance, Any], Awaitable[None]]] = {
             Talk: self._sound, Stream: self._sound, Hush: self._hush, Record: self._record,
-            Meeting: self._enter, Listen: self._listen, Unlisten: self._unlisten,
-            Wait: self._wait, Submit: self._submit, Complain: self._complain, End: self._end,
+            Meeting: self._enter, Transfer: self._transfer, Leave: self._leave,
+            Connect: connecting.connect, Disconnect: connecting.disconnect,
+            Listen: self._listen, Unlisten: self._unlisten, Timer: self._wait,
+            Submit: self._ask, Announce: self._ask, AskConnect: self._ask,
+            Report: self._report, Complain: self._complain, End: self._end,
         }  # fmt: skip
         self._running: dict[LegId, Performance] = {}
+        self._moving: dict[LegId, tuple[ConversationId, Line, Script]] = {}
         self._awaited: dict[str, Performance] = {}
         """By the id of a sound, a recording or a listening."""
 
@@ -114,15 +125,63 @@ class Scripts:
     def hearings(self) -> Hearings:
         return {Up: self._up}
 
-    def start(self, line: Line, script: Script) -> None:
-        """Begin once the call is in a conversation and its media path is open."""
-        if not line.knock.live.is_ending:
-            self._running[line.leg.id] = performance = Performance(line, script)
+    def start(
+        self, line: Line, script: Script, then: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Begin once the call is in a conversation and its media path is open.
+
+        `then` is done at the script's end; otherwise the call ends with it.
+        """
+        if not line.live.is_ending:
+            self._running[line.leg.id] = performance = Performance(line, script, then)
             self._ready(performance)
+
+    def replace(self, line: Line, script: Script) -> None:
+        """Have another script carried out from now on, or a first one."""
+        performance = self._running.get(line.leg.id)
+        if performance is None:
+            self.start(line, script)
+        else:
+            self._in_turn(performance, NewScript(script))
+
+    def replace_in(self, room: ConversationId, line: Line, script: Script) -> None:
+        """The same, once the call has come into that conversation."""
+        self._moving[line.leg.id] = (room, line, script)
+
+    def unlink(self, leg_id: LegId) -> None:
+        """A call goes elsewhere: who it is connected to stays."""
+        performance = self._running.get(leg_id)
+        if performance is not None:
+            self._connecting.unlink(performance)
+
+    def hand_over(self, old: LegId, new: Line) -> None:
+        """A line takes the place of a leg: as the callee of a script, or as its call."""
+        self._connecting.hand_over(old, new)
+        performance = self._running.pop(old, None)
+        if performance is not None:
+            performance.line = new
+            self._running[new.leg.id] = performance
+
+    async def learnt(self, line: Line, members: dict[str, Any]) -> None:
+        """Who has answered a call has become known: the application may want something else done
+        now."""
+        if members["status"] == MACHINE and self._connecting.machine(
+            line, members.get("sub_state")
+        ):
+            return
+        if line.event_url is None:
+            return
+        told = {**self._hooks.about(line), "call_uuid": line.leg.id, **members}
+        try:
+            said = await self._hooks.consult(line, line.event_url, told)
+            if said.lstrip().startswith(b"["):
+                self.replace(line, parse(said))
+        except (Unanswered, ScriptRefused) as error:
+            self._hooks.complain(line, f"{members['status']}: {error}")
 
     async def abandon(self, line: Line) -> None:
         """End a call that has been let in and for which there is no usable script."""
-        await self._calls.end(line.knock.live, Ending.NO_SCRIPT)
+        await self._calls.end(line.live, Ending.NO_SCRIPT)
 
     # ── what happens ──
 
@@ -136,20 +195,35 @@ class Scripts:
     def _ready(self, performance: Performance | None) -> None:
         if performance is None or performance.has_begun:
             return
-        live = performance.line.knock.live
-        if live.is_up and live.leg.answered_at is not None:
+        live = performance.line.live
+        is_there = live.leg.answered_at is not None or live.is_held_back
+        if live.is_up and is_there and live.leg.member_id is not None:
             performance.has_begun = True
             self._in_turn(performance, None)
 
     async def _changed(self, event: Event) -> None:
-        if not isinstance(event.became, Leg) or not event.became.is_over:
+        leg = event.became
+        if not isinstance(leg, Leg):
             return
-        performance = self._running.pop(event.became.id, None)
+        if not leg.is_over:
+            self._moved(leg)
+            return
+        self._moving.pop(leg.id, None)
+        performance = self._running.pop(leg.id, None)
         if performance is not None:
             self._in_turn(performance, HungUp())
+            await self._connecting.disconnect(performance, Disconnect())
+            for timer in performance.timers.values():
+                timer.cancel()
             ids = [each for each, whose in self._awaited.items() if whose is performance]
             for each in ids:
                 del self._awaited[each]
+
+    def _moved(self, leg: Leg) -> None:
+        room, line, script = self._moving.get(leg.id, (None, None, ()))
+        if line is not None and leg.conversation_id == room:
+            del self._moving[leg.id]
+            self.replace(line, script)
 
     async def _sounded(self, event: Event) -> None:
         body = body_of(event)
@@ -210,9 +284,12 @@ class Scripts:
     async def _take_on(self, performance: Performance, happening: Happening | None) -> None:
         """None is the beginning."""
         run = performance.run
-        if performance.line.knock.live.is_ending:  # its sounds end with it, and say so
+        if performance.line.live.is_ending:  # its sounds end with it, and say so
             happening = HungUp()
         for order in run.begin() if happening is None else run.on(happening):
+            self._timelines.note(performance.leg_id, "script", type(order).__name__.lower())
+            if performance.line.live.is_held_back and not isinstance(order, UNANSWERED):
+                await self._pickup.pick_up(performance.line.live)
             await self._obeying[type(order)](performance, order)
 
     # ── what is to be done ──
@@ -264,6 +341,21 @@ class Scripts:
         except TertuliaError as error:
             self._in_turn(performance, Barred(f"conversation: {error}"))
 
+    async def _transfer(self, performance: Performance, transfer: Transfer) -> None:
+        line = performance.line
+        entry = line.entry
+        channel = replace(entry.channel, can_hear=transfer.can_hear, can_speak=transfer.can_speak)
+        where = ConversationId(transfer.conversation_id)
+        try:
+            if transfer.mute:
+                await self._calls.hear(line.live, muted=True)
+            await self._members.create(where, replace(entry, channel=channel), performance.system)
+        except TertuliaError as error:
+            self._in_turn(performance, Barred(f"transfer: {error}"))
+
+    async def _leave(self, performance: Performance, _: Leave) -> None:
+        await self._rooms.leave(performance.line)
+
     async def _listen(self, performance: Performance, order: Listen) -> None:
         speech = order.speech
         leg_id = LegId(speech.uuid[0]) if speech.uuid else performance.leg_id
@@ -290,36 +382,85 @@ class Scripts:
         except NothingSounds:
             return  # it has been read meanwhile
 
-    async def _wait(self, performance: Performance, wait: Wait) -> None:
-        self._errands.after(wait.seconds, partial(self._elapsed, performance, wait.mark))
+    async def _wait(self, performance: Performance, timer: Timer) -> None:
+        elapsed = partial(self._elapsed, performance, timer.mark)
+        performance.timers[timer.mark] = self._errands.after(timer.seconds, elapsed)
 
     async def _elapsed(self, performance: Performance, mark: int) -> None:
+        performance.timers.pop(mark, None)
         self._in_turn(performance, Elapsed(mark))
 
     async def _complain(self, performance: Performance, complaint: Complain) -> None:
         self._hooks.complain(performance.line, complaint.reason)
 
     async def _end(self, performance: Performance, end: End) -> None:
-        if end.error is None:
-            await self._calls.end(performance.line.knock.live, Ending.REMOVED)
+        if performance.then is not None and end.error is None:
+            self._running.pop(performance.leg_id, None)
+            await performance.then()
+        elif end.error is None:
+            await self._calls.end(performance.line.live, Ending.REMOVED)
         else:
             await self.abandon(performance.line)
 
-    async def _submit(self, performance: Performance, result: Submit) -> None:
+    async def _ask(self, performance: Performance, order: Submit | Announce | AskConnect) -> None:
         """Beside the script, which may be over before the application has spoken."""
-        self._errands.run(self._ask(performance, result))
+        self._errands.run(self._consult(performance, order))
 
-    async def _ask(self, performance: Performance, result: Submit) -> None:
-        told = Told()
+    async def _consult(
+        self, performance: Performance, order: Submit | Announce | AskConnect
+    ) -> None:
+        told = Told(order.mark)
+        what = order.action.__struct_config__.tag
         try:
-            said = await self._hooks.submit(performance.line, result)
+            said = await self._asked(performance, order)
             if said.lstrip().startswith(b"["):
-                told = Told(parse(said))
+                told = Told(order.mark, parse(said))
         except Unanswered as error:
-            self._hooks.complain(performance.line, f"input: {error}")
+            self._hooks.complain(performance.line, f"{what}: {error}")
         except ScriptRefused as error:
-            told = Told(error=f"input: {error}")
+            told = Told(order.mark, error=f"{what}: {error}")
         self._in_turn(performance, told)
+
+    async def _asked(
+        self, performance: Performance, order: Submit | Announce | AskConnect
+    ) -> bytes:
+        """Raises Unanswered."""
+        match order:
+            case Submit():
+                return await self._hooks.submit(performance.line, order)
+            case Announce():
+                return await self._hooks.announce(performance.line, order)
+            case AskConnect():
+                return await self._connecting.ask(performance, order)
+
+    async def _report(self, performance: Performance, report: Report) -> None:
+        self._hooks.report(performance.line, report)
+
+    def _brief(self, pair: Pair, on_answer: OnAnswer) -> None:
+        """The callee hears a script of its own, in a conversation of its own, and joins then."""
+        callee = pair.callee
+        if callee is not None and not callee.live.is_ending:
+            self._errands.run(self._briefed(callee, on_answer))
+
+    async def _briefed(self, callee: Line, on_answer: OnAnswer) -> None:
+        meeting_room = callee.own
+        script: Script = ()
+        try:
+            script = parse(await self._hooks.ask(callee, Webhook(on_answer.url)))
+        except (Unanswered, ScriptRefused) as error:
+            self._hooks.complain(callee, f"onAnswer: {error}")
+        system = Actor(callee.application_id)
+
+        async def meet() -> None:
+            if not callee.live.is_ending:
+                await self._members.create(meeting_room, callee.entry, system)
+
+        if script:
+            callee.own = await self._rooms.open_own(callee)
+            self.start(callee, script, meet)
+            await self._members.create(callee.own, callee.entry, system)
+        else:
+            await meet()
 
 
 def _said(talk: Talk) -> AudioSay:

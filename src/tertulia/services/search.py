@@ -13,7 +13,8 @@ from tertulia.model.ids import ConversationId, Position
 from tertulia.model.indexing import text_changes
 from tertulia.model.state import ConversationState
 from tertulia.model.words import Snippet, Term
-from tertulia.ports import Directory, EventLog, FoundText, SearchIndex, TextQuery
+from tertulia.ports import Directory, EventLog
+from tertulia.ports.search import FoundText, SearchIndex, TextQuery
 from tertulia.services.conversations import Conversations
 
 BATCH = 500

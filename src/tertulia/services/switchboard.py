@@ -9,6 +9,9 @@ from tertulia.services.errands import Errands
 from tertulia.services.knocking import Knocking
 from tertulia.services.legs import Legs
 from tertulia.services.members import Members
+from tertulia.services.pickup import Pickup
+from tertulia.services.telephony import Telephony
+from tertulia.services.timelines import Timelines
 
 
 class Switchboard(Struct, frozen=True):
@@ -20,3 +23,6 @@ class Switchboard(Struct, frozen=True):
     audio: AudioControl
     errands: Errands
     patience: Patience
+    telephony: Telephony
+    pickup: Pickup
+    timelines: Timelines

@@ -10,24 +10,29 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tertulia.model.calling import name_of, price, seconds, status_of
+from tertulia.model.endpoints import Authorization
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.events.audio import AudioRecordDone, AudioTranscribeDone
-from tertulia.model.events.leg import LegStatus
-from tertulia.model.ids import ApplicationId, ConversationId, LegId
+from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.ids import ApplicationId, LegId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
 from tertulia.model.script import Record
-from tertulia.model.script_run import Submit
-from tertulia.model.state import Endpoint, Webhook
+from tertulia.model.script_acts import UNASKED
+from tertulia.model.script_orders import Announce, Report, Submit
+from tertulia.model.state import Webhook
 from tertulia.ports import Clock
 from tertulia.services.calls import Patience
 from tertulia.services.conductor import Reactions
 from tertulia.services.errands import Errands
-from tertulia.services.knocking import Knock
+from tertulia.services.lines import Line
 from tertulia.services.reactions import body_of
 from tertulia.services.recordings import Library
+from tertulia.services.timelines import Timelines
 
 FREE = "0.00"
 
@@ -50,31 +55,21 @@ class Answers(Protocol):
     async def ask(self, question: Question) -> bytes:
         """The body of a good answer. Raises Unanswered, within the webhook's time-outs."""
 
-
-class Line(Struct, frozen=True):
-    """A call as its application knows it."""
-
-    knock: Knock
-    own: ConversationId
-    """Where the call is when nothing else has been said."""
-    event_url: Webhook | None
-
-    @property
-    def leg(self) -> Leg:
-        """As it is now."""
-        return self.knock.live.leg
+    def credential(self, application_id: ApplicationId) -> str:
+        """A token that says that we are who we are, signed as webhooks are."""
 
 
 class VoiceHooks:
     def __init__(
         self, *, answers: Answers, library: Library, errands: Errands, clock: Clock,
-        patience: Patience,
+        patience: Patience, timelines: Timelines,
     ) -> None:  # fmt: skip
         self._answers = answers
         self._library = library
         self._errands = errands
         self._clock = clock
         self._patience = patience
+        self._timelines = timelines
         self._lines: dict[LegId, Line] = {}
         self._told: dict[LegId, Leg] = {}
         """The leg as its application last heard of it."""
@@ -88,9 +83,24 @@ class VoiceHooks:
         }  # fmt: skip
 
     def open(self, line: Line) -> None:
-        """From now on tell of this call."""
+        """From now on tell of this call, and of what has become of it by now."""
+        self.follow(line)
+        for step in line.leg.steps:
+            leg = replace(line.leg, status=LegStatus(step.status))
+            self._tell(line, line.event_url, self.outcome(line, leg))
+
+    def follow(self, line: Line) -> None:
+        """From now on tell of what becomes of this call."""
         self._lines[line.leg.id] = line
-        self._tell_status(line, line.leg)
+        self._told[line.leg.id] = line.leg
+
+    def line(self, leg_id: LegId) -> Line | None:
+        """A call that is told of, until it ends."""
+        return self._lines.get(leg_id)
+
+    def tell(self, line: Line, members: dict[str, Any]) -> None:
+        """Something has become known about the call."""
+        self._tell(line, line.event_url, {**self.about(line), **members})
 
     def complain(self, line: Line, reason: str) -> None:
         """Something about the call went wrong."""
@@ -110,28 +120,58 @@ class VoiceHooks:
         if webhook is None:
             return b""
         members = {**self.about(line), **_result(result)}
-        return await self._ask_twice(Question(line.knock.application_id, webhook, members))
+        return await self.consult(line, webhook, members)
+
+    async def announce(self, line: Line, order: Announce) -> bytes:
+        """What the application says to a notice. Raises Unanswered."""
+        webhook = _webhook(order.action.event_url, order.action.event_method)
+        assert webhook is not None
+        members = {**self.about(line), "payload": order.action.payload}
+        return await self.consult(line, webhook, members)
+
+    def report(self, line: Line, order: Report) -> None:
+        """A key, to an input that the script does not wait for."""
+        webhook = _webhook(order.action.event_url, order.action.event_method) or line.event_url
+        dtmf = {"digits": order.digit, "timed_out": False}
+        self._tell(line, webhook, {**self.about(line), "dtmf": dtmf})
+
+    async def consult(self, line: Line, webhook: Webhook, members: dict[str, Any]) -> bytes:
+        """What the application says to something about the call. Raises Unanswered."""
+        question = Question(line.application_id, webhook, members)
+        try:
+            return await self._ask(line, question)
+        except Unanswered:
+            await asyncio.sleep(self._patience.again)
+            return await self._ask(line, question)
 
     async def ask(self, line: Line, webhook: Webhook) -> bytes:
         """What becomes of a call, in the words of the application. Raises Unanswered.
 
         COMPAT: who calls is `from_user` when it is an app that calls (wire-api 5.4).
         """
-        knock = line.knock
+        leg, caller = line.leg, name_of(line.leg.from_)
         members = {
-            "to": address(knock.to), "from": knock.user.name, "from_user": knock.user.name,
-            "uuid": line.leg.id, "conversation_uuid": line.own, "endpoint_type": "app",
-            "custom_data": msgspec.json.encode(knock.custom_data).decode(),
-            "region_url": self._library.address,
+            "to": name_of(leg.to), "from": caller, "uuid": leg.id, "conversation_uuid": line.own,
+            "endpoint_type": leg.type, "region_url": self._library.address,
         }  # fmt: skip
-        return await self._answers.ask(Question(knock.application_id, webhook, members, "GET"))
+        if leg.type is LegType.APP:
+            members["from_user"] = caller
+            members["custom_data"] = msgspec.json.encode(line.custom_data).decode()
+        members |= {f"SipHeader_{name}": value for name, value in line.headers.items()}
+        return await self._ask(line, Question(line.application_id, webhook, members, "GET"))
+
+    def credential(self, line: Line, wanted: Authorization) -> str:
+        """The header field of that name, of a websocket's handshake."""
+        if wanted.type == "custom" and wanted.value:
+            return wanted.value
+        return f"Bearer {self._answers.credential(line.application_id)}"
 
     def about(self, line: Line) -> dict[str, Any]:
         """Which call it is, where it is now."""
         leg = line.leg
         return {
             "uuid": leg.id, "conversation_uuid": leg.conversation_id or line.own,
-            "from": address(leg.from_), "to": address(leg.to),
+            "from": name_of(leg.from_), "to": name_of(leg.to),
             "timestamp": iso(self._clock.now()),
         }  # fmt: skip
 
@@ -141,7 +181,11 @@ class VoiceHooks:
         if line is None or not isinstance(leg, Leg):
             return
         told = self._told[leg.id]
-        if leg.status is not told.status:
+        if leg.steps == told.steps[: len(leg.steps)]:  # of before it was opened
+            return
+        if leg.status is LegStatus.MACHINE:  # told by who has found out
+            self._told[leg.id] = leg
+        elif leg.status is not told.status:
             self._tell_status(line, leg)
         elif told.conversation_id is not None and leg.conversation_id != told.conversation_id:
             self._told[leg.id] = leg
@@ -154,11 +198,17 @@ class VoiceHooks:
 
     def _tell_status(self, line: Line, leg: Leg) -> None:
         self._told[leg.id] = leg
-        members = {**self.about(line), "status": leg.status, "direction": leg.direction}
         if leg.is_over:
-            members |= _account(leg)
             del self._lines[leg.id], self._told[leg.id]
-        self._tell(line, line.event_url, members)
+        if not (line.is_asked and leg.is_over and status_of(leg) not in UNASKED):
+            self._tell(line, line.event_url, self.outcome(line, leg))
+
+    def outcome(self, line: Line, leg: Leg) -> dict[str, Any]:
+        """What had become of a call when its leg was like this."""
+        members = {**self.about(line), "status": status_of(leg), "direction": leg.direction}
+        if leg.type is LegType.WEBSOCKET and leg.to.headers:
+            members["headers"] = leg.to.headers
+        return members | (_account(leg) if leg.is_over else {})
 
     async def _recorded(self, event: Event) -> None:
         body = body_of(event)
@@ -197,23 +247,22 @@ class VoiceHooks:
     def _tell(self, line: Line, webhook: Webhook | None, members: dict[str, Any]) -> None:
         """One after the other, as it happened."""
         if webhook is not None:
-            question = Question(line.knock.application_id, webhook, members)
-            self._errands.in_turn(("voice", line.leg.id), partial(self._deliver, question))
+            deliver = partial(self._deliver, line, webhook, members)
+            self._errands.in_turn(("voice", line.leg.id), deliver)
 
-    async def _deliver(self, question: Question) -> None:
-        await self._ask_twice(question)
+    async def _deliver(self, line: Line, webhook: Webhook, members: dict[str, Any]) -> None:
+        await self.consult(line, webhook, members)
 
-    async def _ask_twice(self, question: Question) -> bytes:
+    async def _ask(self, line: Line, question: Question) -> bytes:
+        told = question.members.get("status") or question.members.get("type") or ""
+        what = f"{question.webhook.http_method or question.method} {question.webhook.address}"
         try:
-            return await self._answers.ask(question)
-        except Unanswered:
-            await asyncio.sleep(self._patience.again)
-            return await self._answers.ask(question)
-
-
-def address(end: Endpoint) -> str:
-    """The end of a call in one word."""
-    return end.number or end.user or end.uri or end.extension or ""
+            answer = await self._answers.ask(question)
+        except Unanswered as error:
+            self._timelines.note(line.leg.id, "webhook", f"{what} {told}: {error}")
+            raise
+        self._timelines.note(line.leg.id, "webhook", f"{what} {told}", f"{len(answer)} octets")
+        return answer
 
 
 def _webhook(urls: list[str] | None, method: str) -> Webhook | None:
@@ -234,11 +283,12 @@ def _result(result: Submit) -> dict[str, Any]:
 def _account(leg: Leg) -> dict[str, Any]:
     """COMPAT: numbers are text (wire-api 5.2)."""
     ended = leg.ended_at or leg.started_at
-    start = leg.answered_at or ended
     members: dict[str, Any] = {
-        "start_time": iso(start), "end_time": iso(ended), "rate": FREE, "price": FREE,
-        "duration": str(round((ended - start) / 1000)),
+        "start_time": iso(leg.answered_at) if leg.answered_at else None, "end_time": iso(ended),
+        "rate": leg.rate or FREE, "price": price(leg), "network": leg.network,
+        "duration": str(round(seconds(leg))), "disconnected_by": leg.ended_by,
+        "sip_code": leg.sip_code if leg.is_phone else None,
     }  # fmt: skip
-    if leg.status is not LegStatus.COMPLETED and leg.end is not None:
+    if leg.status is not LegStatus.COMPLETED:
         members["detail"] = leg.end
-    return members
+    return {name: value for name, value in members.items() if value is not None}

@@ -10,6 +10,7 @@ from typing import assert_never
 
 import msgspec
 
+from tertulia.model.calling import call_status
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Blank, Receipt
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
@@ -164,8 +165,9 @@ class Batch:
             case Leg():
                 conversation_number = row.conversation_id and self._number(row.conversation_id)
                 self._legs.add(
-                    blob, row.id, application, conversation_number, row.user_id, row.is_over
-                )
+                    blob, row.id, application, conversation_number, row.user_id, row.is_over,
+                    row.started_at, call_status(row),
+                )  # fmt: skip
             case Receipt(event_id, kind, member_id, at):
                 self._receipts.add(None, self._number(where), event_id, kind, member_id, at)
             case Blank(event_id, at):

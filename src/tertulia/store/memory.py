@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
+from tertulia.model.calling import call_status
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.ids import (
@@ -29,8 +30,10 @@ from tertulia.model.state import (
 )
 from tertulia.ports import (
     Append,
+    CallFilter,
     ConversationFilter,
     EventQuery,
+    FoundCalls,
     Joined,
     LegFilter,
     Listed,
@@ -39,6 +42,7 @@ from tertulia.ports import (
     ListedMember,
     ListedUser,
     Page,
+    Records,
 )
 from tertulia.store.guards import Removal, place, places, scan_of, sort_key
 from tertulia.store.tables import Tables
@@ -228,6 +232,22 @@ class MemoryDirectory:
             and where.user_id in (None, leg.user_id)
         ]
         return _slice(found, page, int)
+
+    async def calls(self, where: CallFilter, records: Records) -> FoundCalls:
+        found = [
+            (leg.started_at, number, leg)
+            for number, leg in self._tables.legs.values()
+            if leg.application_id == where.application_id
+            and (status := call_status(leg)) is not None
+            and where.status in (None, status)
+            and where.conversation_id in (None, leg.conversation_id)
+            and where.user_id in (None, leg.user_id)
+            and (where.started_after is None or leg.started_at >= where.started_after)
+            and (where.started_before is None or leg.started_at <= where.started_before)
+        ]
+        found.sort(key=lambda each: each[:2], reverse=records.descending)
+        shown = found[records.index : records.index + records.limit]
+        return FoundCalls(len(found), [leg for _, _, leg in shown])
 
     async def open_legs(self) -> list[Leg]:
         return [leg for _, leg in self._tables.legs.values() if not leg.is_over]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tertulia.model.ids import Position
 from tertulia.model.indexing import Place, Text, TextChanges
 from tertulia.model.words import MARK, SNIPPET_MAX, UNMARK, Term, places_of, snippet_of
-from tertulia.ports import FoundText, TextQuery
+from tertulia.ports.search import FoundText, TextQuery
 
 Span = tuple[int, int]
 

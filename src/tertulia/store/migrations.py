@@ -20,7 +20,11 @@ class Migration(NamedTuple):
     sql: str
 
 
-MIGRATIONS = (Migration(1, read_sql("schema.sql")), Migration(2, read_sql("legs.sql")))
+MIGRATIONS = (
+    Migration(1, read_sql("schema.sql")),
+    Migration(2, read_sql("legs.sql")),
+    Migration(3, read_sql("calls.sql")),
+)
 """Append only."""
 
 

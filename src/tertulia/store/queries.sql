@@ -169,6 +169,35 @@ WHERE l.conversation = (SELECT number FROM conversations WHERE id = :conversatio
   AND (:user IS NULL OR l.user_id = :user) AND l.number > :low AND l.number < :high
 ORDER BY l.number {direction} LIMIT :limit
 
+-- fragment: call
+call_status IS NOT NULL AND started_at >= :first AND started_at <= :last
+  AND (:status IS NULL OR call_status = :status) AND (:user IS NULL OR user_id = :user)
+
+-- fragment: calls_of_application
+FROM legs INDEXED BY calls_by_application
+WHERE application = (SELECT number FROM applications WHERE id = :application) AND {call}
+
+-- fragment: calls_within_conversation
+FROM legs INDEXED BY legs_by_conversation
+WHERE conversation = (SELECT number FROM conversations WHERE id = :conversation)
+  AND application = (SELECT number FROM applications WHERE id = :application) AND {call}
+
+-- name: calls
+SELECT '{"count":' || (SELECT count(*) {calls_of_application}) || ',"calls":[' || ifnull((
+    SELECT group_concat('' || l.leg) FROM (
+        SELECT number AS shown {calls_of_application}
+        ORDER BY started_at {direction}, number {direction} LIMIT :limit OFFSET :index
+    ) CROSS JOIN legs AS l ON l.number = shown
+), '') || ']}'
+
+-- name: calls_of_conversation
+SELECT '{"count":' || (SELECT count(*) {calls_within_conversation}) || ',"calls":[' || ifnull((
+    SELECT group_concat('' || l.leg) FROM (
+        SELECT number AS shown {calls_within_conversation}
+        ORDER BY started_at {direction}, number {direction} LIMIT :limit OFFSET :index
+    ) CROSS JOIN legs AS l ON l.number = shown
+), '') || ']}'
+
 -- page: open_legs
 SELECT '[' || number || ',' || leg || ']' AS line FROM legs WHERE is_over = 0 ORDER BY number
 
@@ -286,11 +315,13 @@ FROM json_each(:rows) CROSS JOIN conversations AS c ON c.number = value->>3 WHER
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, member = excluded.member
 
 -- name: put_legs
-INSERT INTO legs (id, application, conversation, user_id, is_over, leg)
-SELECT value->>2, value->>3, value->>4, value->>5, value->>6, substr(:blobs, value->>0, value->>1)
+INSERT INTO legs (id, application, conversation, user_id, is_over, leg, started_at, call_status)
+SELECT value->>2, value->>3, value->>4, value->>5, value->>6, substr(:blobs, value->>0, value->>1),
+    value->>7, value->>8
 FROM json_each(:rows) WHERE true
 ON CONFLICT (id) DO UPDATE SET
-    conversation = excluded.conversation, is_over = excluded.is_over, leg = excluded.leg
+    conversation = excluded.conversation, is_over = excluded.is_over, leg = excluded.leg,
+    call_status = excluded.call_status
 
 -- name: put_log
 INSERT INTO log (position, application, stream, id, type, record)

@@ -12,7 +12,14 @@ from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId,
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
 from tertulia.model.state import Application, Conversation, Member, Profile, User
-from tertulia.ports import Joined, ListedConversation, ListedLeg, ListedMember, ListedUser
+from tertulia.ports import (
+    FoundCalls,
+    Joined,
+    ListedConversation,
+    ListedLeg,
+    ListedMember,
+    ListedUser,
+)
 
 BLANK_BODY = b"{}"
 
@@ -170,6 +177,7 @@ profiles = msgspec.json.Decoder(list[ProfileRow])
 members = msgspec.json.Decoder(list[MemberRow])
 users = msgspec.json.Decoder(list[UserRow])
 legs = msgspec.json.Decoder(list[LegRow])
+calls = msgspec.json.Decoder(FoundCalls)
 applications = msgspec.json.Decoder(list[Application])
 joined = msgspec.json.Decoder(Joined)
 conversation_ids = msgspec.json.Decoder(list[ConversationId])

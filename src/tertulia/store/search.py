@@ -22,7 +22,7 @@ from tertulia.model.errors import SearchMissing, SearchTooBroad, Unavailable
 from tertulia.model.ids import ConversationId, EventId, Position
 from tertulia.model.indexing import TextChanges
 from tertulia.model.words import MARK, UNMARK, Term, snippet_of
-from tertulia.ports import FoundText, TextQuery
+from tertulia.ports.search import FoundText, TextQuery
 from tertulia.store.queries import read_sql
 
 VERSION = 1

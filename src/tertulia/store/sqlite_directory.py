@@ -8,7 +8,9 @@ from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
 from tertulia.model.state import Application, Conversation, User
 from tertulia.ports import (
+    CallFilter,
     ConversationFilter,
+    FoundCalls,
     Joined,
     LegFilter,
     ListedConversation,
@@ -16,6 +18,7 @@ from tertulia.ports import (
     ListedMember,
     ListedUser,
     Page,
+    Records,
 )
 from tertulia.store import rows
 from tertulia.store.entry import rows_entry
@@ -99,6 +102,21 @@ class SqliteDirectory:
             },
         )  # fmt: skip
         return _ordered([row.listed() for row in found], scan)
+
+    async def calls(self, where: CallFilter, records: Records) -> FoundCalls:
+        of = "calls" if where.conversation_id is None else "calls_of_conversation"
+        first, last = where.started_after, where.started_before
+        return await self._reader.read(
+            listing(of, descending=records.descending),
+            rows.calls,
+            {
+                "application": where.application_id, "conversation": where.conversation_id,
+                "user": where.user_id, "status": where.status,
+                "first": LOWEST if first is None else first,
+                "last": HIGHEST if last is None else last,
+                "index": records.index, "limit": records.limit,
+            },
+        )  # fmt: skip
 
     async def open_legs(self) -> list[Leg]:
         return [row.leg for row in await self._reader.read(SQL["open_legs"], rows.legs)]

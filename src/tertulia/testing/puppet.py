@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.model.commands import (
+    RTP,
     Accept,
     Accepted,
     Account,
@@ -15,12 +16,15 @@ from tertulia.model.commands import (
     Answered,
     AnyCommand,
     AnyReport,
+    Beeped,
     Close,
     Closed,
+    Detect,
     Digit,
     Down,
     Echo,
     Join,
+    Judged,
     Leave,
     Levels,
     Listen,
@@ -38,8 +42,11 @@ from tertulia.model.commands import (
     Recording,
     Refused,
     Ripe,
+    Said,
     Salvage,
+    Socket,
     Speaking,
+    StopDetect,
     StopListen,
     StopPlay,
     StopRecord,
@@ -70,6 +77,16 @@ def description(leg: str, setup: str) -> str:
     return "\r\n".join(lines)
 
 
+def phone_description() -> str:
+    """A session description as a worker gives it for a phone, G.711 with telephone-event."""
+    lines = (
+        "v=0", "o=- 1 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1", "t=0 0",
+        "m=audio 40000 RTP/AVP 0 101", "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=ptime:20", "a=sendrecv", "",
+    )  # fmt: skip
+    return "\r\n".join(lines)
+
+
 class Puppet:
     """Recordings and utterances are files of a few octets, written where their folder exists."""
 
@@ -80,10 +97,11 @@ class Puppet:
         """Of the next question."""
         self._doing: dict[type, Callable[[Any], None]] = {
             Answer: self._reply, Offer: self._reply, Accept: self._reply, Plain: self._reply,
-            Echo: self._echo, Join: self._move, Leave: self._move, Close: self._close,
-            Play: self._play, Ripe: self._ripe, StopPlay: self._stop_play, Record: self._record,
-            StopRecord: self._stop_record, Salvage: self._salvage, Listen: self._listen,
-            StopListen: self._stop_listen,
+            Echo: self._echo, Socket: self._socket, Join: self._move, Leave: self._move,
+            Close: self._close, Play: self._play, Ripe: self._ripe, StopPlay: self._stop_play,
+            Record: self._record, StopRecord: self._stop_record, Salvage: self._salvage,
+            Listen: self._listen, StopListen: self._stop_listen, Detect: self._detect,
+            StopDetect: self._stop_detect,
         }  # fmt: skip
         """Of the others nothing can be seen from outside."""
         self.forget()
@@ -92,9 +110,14 @@ class Puppet:
         """Begin anew."""
         self._legs: dict[str, str | None] = {}
         """With their rooms."""
+        self._phones: dict[str, bool] = {}
+        """Legs of RTP, and whether they are up."""
         self._plays: dict[str, Play] = {}
         self._records: dict[str, tuple[Record, Instant]] = {}
         self._listens: dict[str, Listen] = {}
+        self._detects: dict[str, Detect] = {}
+        self._machines: set[str] = set()
+        """Detections that wait for a beep."""
 
     def obey(self, command: AnyCommand) -> None:
         do = self._doing.get(type(command))
@@ -144,6 +167,25 @@ class Puppet:
             now = self._clock.now()
             self._report(Listened(listen, now, now, size, reason))
 
+    def judged(
+        self, detect: str, verdict: str = "human", confidence: int = 90, cause: str = "silence"
+    ) -> None:
+        """Who has answered is known; after a machine its beep may be awaited."""
+        command = self._detects.pop(detect, None)
+        if command is None:
+            return
+        if verdict == "machine" and command.beep:
+            self._machines.add(detect)
+        self._report(Judged(detect, verdict, confidence, cause, self._clock.now()))
+
+    def beeped(self, detect: str, *, heard: bool = True, hertz: int = 1000) -> None:
+        if detect in self._machines:
+            self._machines.remove(detect)
+            self._report(Beeped(detect, heard, hertz if heard else 0, self._clock.now()))
+
+    def said(self, leg: str, text: str) -> None:
+        self._report(Said(leg, text))
+
     def levels(self, room: str, legs: dict[str, float]) -> None:
         self._report(Levels(room, legs))
 
@@ -157,7 +199,20 @@ class Puppet:
             self._report(Refused(command.leg, refusal))
             return
         self._legs.setdefault(command.leg, None)
-        self._report(_agreed(command))
+        if isinstance(command, Answer | Offer) and command.kind == RTP:
+            self._phones.setdefault(command.leg, False)
+        self._report(_agreed(command, is_phone=command.leg in self._phones))
+        if isinstance(command, Answer | Accept) and self._phones.get(command.leg) is False:
+            self._phones[command.leg] = True
+            self.up(command.leg, "PCMU", "192.0.2.7:40002")
+
+    def _socket(self, command: Socket) -> None:
+        refusal, self.refusal = self.refusal, None
+        if refusal:
+            self._report(Refused(command.leg, refusal))
+            return
+        self._legs.setdefault(command.leg, None)
+        self.up(command.leg, "L16", "192.0.2.9:443")
 
     def _echo(self, command: Echo) -> None:
         self._legs[command.leg] = None
@@ -178,7 +233,10 @@ class Puppet:
             self.recorded(record.record, "left")
         for listen in [each for each in self._listens.values() if each.leg == leg]:
             self.listened(listen.listen, "left", b"")
+        for detect in [each for each in self._detects.values() if each.leg == leg]:
+            self._gone(detect)
         del self._legs[leg]
+        self._phones.pop(leg, None)
         self._report(Closed(leg, ACCOUNT))
 
     def _ripe(self, command: Ripe) -> None:
@@ -195,6 +253,19 @@ class Puppet:
         now = self._clock.now()
         tracks = [_written(f"{command.path}.{command.format}", None)]
         self._report(Recorded(command.record, now, now, tracks, "salvaged"))
+
+    def _detect(self, command: Detect) -> None:
+        self._detects[command.detect] = command
+        if command.leg not in self._legs:
+            self._gone(command)
+
+    def _stop_detect(self, command: StopDetect) -> None:
+        self._detects.pop(command.detect, None)
+        self._machines.discard(command.detect)
+
+    def _gone(self, command: Detect) -> None:
+        del self._detects[command.detect]
+        self._report(Judged(command.detect, "gone", 0, "gone", self._clock.now()))
 
     def _stop_listen(self, command: StopListen) -> None:
         self.listened(command.listen, "stopped", b"")
@@ -255,12 +326,14 @@ class Puppet:
             self._report(Listened(command.listen, now, now, 0, "left"))
 
 
-def _agreed(command: Answer | Offer | Accept | Plain) -> AnyReport:
+def _agreed(command: Answer | Offer | Accept | Plain, *, is_phone: bool) -> AnyReport:
     match command:
         case Answer(leg=leg):
-            return Answered(leg, description(leg, "passive"))
+            sdp = phone_description() if is_phone else description(leg, "passive")
+            return Answered(leg, sdp)
         case Offer(leg=leg):
-            return Offered(leg, description(leg, "actpass"))
+            sdp = phone_description() if is_phone else description(leg, "actpass")
+            return Offered(leg, sdp)
         case Accept(leg=leg):
             return Accepted(leg)
         case Plain(leg=leg):

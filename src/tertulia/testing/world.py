@@ -21,12 +21,14 @@ from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.services.calls import Patience
+from tertulia.services.telephony import Telephony
 from tertulia.services.voicehooks import Question, Unanswered
 from tertulia.settings import Settings
 from tertulia.store.media_memory import MemoryMediaStore
 from tertulia.store.memory import MemoryStore
 from tertulia.store.memory_search import MemorySearch
 from tertulia.store.session_ledger import MemorySessionLedger
+from tertulia.testing.exchange import Exchange
 from tertulia.testing.replay import check_replay
 from tertulia.testing.speaking import ToneSpeech
 from tertulia.testing.studio import Studio
@@ -44,6 +46,8 @@ EPOCH = Instant(1_777_885_200_000)
 
 
 SETTLING_ROUNDS = 4
+NUMBER = "15550199"
+"""That belongs to the application."""
 
 
 class StillClock:
@@ -162,6 +166,9 @@ class Written:
             raise Unanswered("nobody is there")
         return answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
 
+    def credential(self, application_id: ApplicationId) -> str:
+        return f"credential of {application_id}"
+
     def told(self, url: str) -> list[dict[str, Any]]:
         """What has been said to one address."""
         return [each.members for each in self.asked if each.webhook.address == url]
@@ -192,6 +199,7 @@ class World:
         self.media = MemoryMediaStore()
         self.search = MemorySearch()
         self.studio = Studio(self.clock)
+        self.exchange = Exchange()
         self.speech = ToneSpeech()
         self.downloads = Shelf()
         self.answers = Written()
@@ -201,6 +209,7 @@ class World:
         self.outside = Outside(
             store=store, media=self.media, search=self.search, clock=self.clock, ids=self.ids,
             announcer=self.announced, ledger=MemorySessionLedger(), workers=self.studio,
+            telephony=Telephony(self.exchange, lambda _: [NUMBER]),
             speech=self.speech, downloads=self.downloads, answers=self.answers,
             scratch=Path(scratch), house=house,
             patience=Patience(moment=0.0, answer=0.0, again=0.0, house=0.0),
@@ -223,6 +232,7 @@ class World:
         await world.store.put_application(world.application)
         await world.hub.live.delivery.start()
         await world.hub.services.conductor.start()
+        world.exchange.on_signal(world.hub.services.phones.hear)
         world.hub.services.audio.library.address = "https://tertulia.test"
         return world
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from tertulia.model.calling import price
 from tertulia.model.events.leg import LegStatus, LegType
 from tertulia.model.events.values import Direction
 from tertulia.model.instant import Instant, iso
@@ -69,7 +70,7 @@ def leg(found: Leg, base: str, state: MediaState) -> LegResource:
         id=found.id, type=found.type, status=found.status, direction=found.direction,
         from_=found.from_, to=found.to, start_time=_time(found.answered_at or found.started_at),
         end_time=_time(found.ended_at), conversation_id=found.conversation_id or "",
-        media_state=state, rate=FREE, price=FREE,
+        media_state=state, rate=found.rate or FREE, price=price(found) if found.rate else FREE,
         duration=_duration(found), links=SelfLink(Link(f"{base}/legs/{found.id}")),
         knocking_id=found.knocking_id,
     )  # fmt: skip

@@ -30,8 +30,8 @@ Key = tuple[str | Number, ...]
 Item = TypeVar("Item", bound=Listed)
 
 
-class PageQuery(Struct, frozen=True):
-    """What every list takes."""
+class SizedQuery(Struct, frozen=True):
+    """How much of a list, and from which end."""
 
     page_size: Annotated[
         int, Meta(ge=1, le=PAGE_SIZE_MAX, description="How many items a page shows.")
@@ -43,9 +43,6 @@ class PageQuery(Struct, frozen=True):
             extra_json_schema={"enum": ["asc", "desc", "ASC", "DESC"]},
         ),
     ] = "asc"
-    cursor: Annotated[
-        str, Meta(max_length=CURSOR_MAX, description="From the links of another page.")
-    ] = ""
 
     def __post_init__(self) -> None:
         if self.order.lower() not in ("asc", "desc"):
@@ -54,6 +51,14 @@ class PageQuery(Struct, frozen=True):
     @property
     def descending(self) -> bool:
         return self.order.lower() == "desc"
+
+
+class PageQuery(SizedQuery, frozen=True):
+    """What every list with cursors takes."""
+
+    cursor: Annotated[
+        str, Meta(max_length=CURSOR_MAX, description="From the links of another page.")
+    ] = ""
 
 
 class MemberStateQuery(PageQuery, frozen=True):

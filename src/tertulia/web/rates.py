@@ -2,33 +2,12 @@
 
 from collections import OrderedDict
 
+from tertulia.model.bucket import Bucket
 from tertulia.model.errors import TooManyRequests
 from tertulia.model.ids import ApplicationId
 
 BUCKETS_MAX = 10_000
 """Applications remembered; the one that was longest silent is forgotten, so its bucket is full."""
-
-
-class Bucket:
-    """Holds at most `burst` requests and gains `rate` a second."""
-
-    __slots__ = ("_at", "_burst", "_level", "_rate")
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._level = burst
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """Take one request out: 0.0, or the seconds until there will be one to take."""
-        if now > self._at:
-            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-            self._at = now
-        if self._level >= 1:
-            self._level -= 1
-            return 0.0
-        return (1 - self._level) / self._rate
 
 
 class Rates:

@@ -18,6 +18,8 @@ from tertulia.web.routing import Call, Edition, Guard, Upload, route
 IMAGE = "/image"
 MEDIA = "/v3/media"
 ONE = MEDIA + "/{media_id}"
+FILE = "/files/{media_id}"
+"""The same for who knows recordings only."""
 UPLOADS = (f"/{Edition.V1.value}{IMAGE}", MEDIA)
 """Where a body may be larger than elsewhere."""
 FORM_SLACK = 64 * 1024
@@ -49,6 +51,12 @@ class UploadQuery(Struct, frozen=True):
 class SignedQuery(Struct, frozen=True):
     expires: Annotated[int, Meta(ge=0, le=10**11, description="Of a signed address.")] = 0
     signature: Annotated[str, Meta(max_length=200, description="Of a signed address.")] = ""
+
+
+class FileQuery(SignedQuery, frozen=True):
+    compat: Annotated[
+        str, Meta(max_length=200, description="Without effect: some clients want it there.")
+    ] = ""
 
 
 class InfoQuery(Struct, frozen=True):
@@ -92,6 +100,10 @@ class MediaResource:
         return self._described(200, file, call, call.query)
 
     @route("GET", ONE, guard=Guard.SIGNED, query=SignedQuery,
+           answers={200: bytes, 206: bytes, 304: None})  # fmt: skip
+    @route("GET", FILE, name="get_file", editions=(Edition.V1,), guard=Guard.SIGNED,
+           query=FileQuery, answers={200: bytes, 206: bytes, 304: None})  # fmt: skip
+    @route("GET", "/v3" + FILE, name="get_file_by_id", guard=Guard.SIGNED, query=FileQuery,
            answers={200: bytes, 206: bytes, 304: None})  # fmt: skip
     async def get_media(self, call: Call) -> Response:
         """Retrieve a file"""

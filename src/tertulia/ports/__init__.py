@@ -24,14 +24,11 @@ from tertulia.model.ids import (
     SessionId,
     UserId,
 )
-from tertulia.model.indexing import TextChanges
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
 from tertulia.model.media import MediaFile
 from tertulia.model.session import LiveSession, SessionRecord
 from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
-from tertulia.model.telephone import AnySignal, Dial
-from tertulia.model.words import Snippet, Term
 
 
 class Conflict(TertuliaError):
@@ -212,6 +209,35 @@ class ListedLeg(Listed, frozen=True):
     leg: Leg
 
 
+class CallFilter(Struct, frozen=True):
+    """Which of the legs that are calls."""
+
+    application_id: ApplicationId
+    user_id: UserId | None = None
+    conversation_id: ConversationId | None = None
+    """Only calls that are, or at last were, in it."""
+    status: str | None = None
+    """In the words of the call API."""
+    started_after: Instant | None = None
+    """Inclusive, as is the next."""
+    started_before: Instant | None = None
+
+
+class Records(Struct, frozen=True):
+    """Which slice of a list that is counted through."""
+
+    index: int = 0
+    """Of the first, from 0."""
+    limit: int = 10
+    descending: bool = False
+
+
+class FoundCalls(Struct, frozen=True):
+    count: int
+    """Of all that match, be they in this slice or not."""
+    calls: list[Leg]
+
+
 class ListedSession(Listed, frozen=True):
     session: LiveSession
 
@@ -254,6 +280,9 @@ class Directory(Protocol):
 
     async def legs(self, where: LegFilter, page: Page) -> list[ListedLeg]:
         """In the order of their start."""
+
+    async def calls(self, where: CallFilter, records: Records) -> FoundCalls:
+        """Legs that are calls, in the order of their start."""
 
     async def open_legs(self) -> list[Leg]:
         """All that have not ended."""
@@ -310,50 +339,6 @@ class LedgerEntry(Struct, frozen=True):
     place: int
     record: SessionRecord
     acknowledged: Position
-
-
-class TextQuery(Struct, frozen=True):
-    """Which texts are looked for."""
-
-    application_id: ApplicationId
-    terms: tuple[Term, ...]
-    """All of them have to be in a text."""
-    conversations: tuple[ConversationId, ...] | None = None
-    """None means all of the application."""
-    before: Position | None = None
-    """Exclusive upper bound of the messages' positions."""
-    limit: int = 10
-
-
-class FoundText(Struct, frozen=True):
-    """A message whose newest words match."""
-
-    position: Position
-    conversation_id: ConversationId
-    event_id: EventId
-    snippet: Snippet
-
-
-class SearchIndex(Protocol):
-    """The words of messages, to be found again. Made from the log, and made again when lost.
-
-    - *One step*: `write` stores changes and the position that they lead to together, or neither.
-    - *Found*: a search sees every write that has returned. Words match whatever their case and
-      accents; a changed text by its newest words only; what was removed, not at all.
-    - *Newest first*, by the position of the message, edited or not.
-    - *Failure*: Unavailable, nothing changed. SearchTooBroad for a search that would take long.
-      SearchMissing from all of it where this host cannot search.
-    """
-
-    async def begin(self, epoch: str, head: Position) -> Position:
-        """Up to where the log of this epoch is indexed.
-
-        An index of another epoch, or one that is ahead of the log's head, is emptied first.
-        """
-
-    async def write(self, changes: TextChanges, upto: Position) -> None: ...
-
-    async def find(self, query: TextQuery) -> list[FoundText]: ...
 
 
 class Announcer(Protocol):
@@ -440,43 +425,6 @@ class Workers(Protocol):
 
     def on_report(self, listener: Callable[[AnyReport], None]) -> None:
         """Call it on the loop with every report but Hello and Load. One listener."""
-
-
-class Carrier(Protocol):
-    """The way to phones: a SIP user agent with its trunks and registered softphones, or another.
-
-    - *Order*: what is told about a call is done in that order; its signals come in the order in
-      which things happened, and none after Declined or HungUp.
-    - *Once*: a call that was dialled ends with exactly one Declined or HungUp unless it was hung
-      up from here. What is told of a call that is over does nothing.
-    """
-
-    def dial(self, call: Dial) -> None:
-        """→ Rang, Accepted, Declined."""
-
-    def ring(self, leg: str) -> None:
-        """Let a caller know that it rings."""
-
-    def progress(self, leg: str, sdp: str) -> None:
-        """Let a caller hear something before its call is answered."""
-
-    def answer(self, leg: str, sdp: str) -> None:
-        """Answer a call, or what was Reoffered."""
-
-    def refuse(self, leg: str, code: int, text: str = "") -> None:
-        """Do not answer it: codes from 300."""
-
-    def offer(self, leg: str, sdp: str) -> None:
-        """Offer another media path for an answered call. → Accepted, or nothing changes."""
-
-    def hang_up(self, leg: str) -> None:
-        """End a call at whatever stage it is."""
-
-    def referred(self, leg: str, code: int) -> None:
-        """What became of a transfer that was asked for."""
-
-    def on_signal(self, listener: Callable[[AnySignal], None]) -> None:
-        """Call it on the loop with every signal. One listener."""
 
 
 class SpeechUnavailable(TertuliaError):

@@ -1,0 +1,72 @@
+"""Phones of a hub: its carrier with the number plan, and what is known of where SIP is served."""
+
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from tertulia import devkit
+from tertulia.app import whereabouts
+from tertulia.app.chance import RandomIds
+from tertulia.app.whereabouts import Whereabouts
+from tertulia.model.rating import Rates
+from tertulia.model.telephone import AnySignal
+from tertulia.ports import Clock, Directory
+from tertulia.services.subscribers import UserSubscribers
+from tertulia.services.telephony import Telephony
+from tertulia.settings import Settings, SettingsError
+from tertulia.sip.carrier import SipCarrier
+from tertulia.sip.plan import Plan, for_development, read_plan, with_simulated_phones
+from tertulia.sip.transports import Secrecy
+
+ALPN = ["sip"]
+
+
+class PhonePorts:
+    """Make it on the loop."""
+
+    def __init__(self, settings: Settings, plan: Plan, directory: Directory, clock: Clock) -> None:
+        self._settings = settings
+        self._data = settings.data.path
+        self.carrier = SipCarrier(
+            settings, plan=plan, subscribers=UserSubscribers(directory, plan.tenant), clock=clock,
+            ids=RandomIds(), phones=lambda: whereabouts.find(self._data / whereabouts.PHONES),
+        )  # fmt: skip
+        self.telephony = Telephony(self.carrier, plan.numbers_of, Rates(plan.rates))
+
+    async def listen(self, hear: Callable[[AnySignal], None], tls: ssl.SSLContext | None) -> None:
+        """`tls` is with what https is served. Raises SettingsError: a port is taken."""
+        self.carrier.on_signal(hear)
+        try:
+            await self.carrier.start(self._settings.http.host, _secrecy(tls, self._data))
+        except OSError as error:
+            raise SettingsError(f"sip: {error}") from None
+        whereabouts.note(self._data / whereabouts.HUB, Whereabouts(self.carrier.port, os.getpid()))
+
+    async def close(self) -> None:
+        await self.carrier.close()
+
+
+def number_plan(settings: Settings, *, dev: bool) -> Plan:
+    """The one that the settings name. Raises SettingsError."""
+    sip = settings.sip
+    plan = Plan(suffix=sip.domain.lower())
+    if sip.plan:
+        plan = read_plan(Path(sip.plan).expanduser(), suffix=sip.domain)
+    if dev:
+        owner = devkit.development_application(settings).id
+        return for_development(plan, owner, settings.dev.number)
+    return with_simulated_phones(plan) if sip.simulated else plan
+
+
+def _secrecy(tls: ssl.SSLContext | None, data: Path) -> Secrecy | None:
+    """Who is called by TLS has to show a certificate of an authority that this machine trusts, or
+    of the local one."""
+    if tls is None:
+        return None
+    tls.set_alpn_protocols(ALPN)
+    client = ssl.create_default_context()
+    authority = data / devkit.AUTHORITY_FILE
+    if authority.exists():
+        client.load_verify_locations(authority)
+    return Secrecy(tls, client)

@@ -1,0 +1,35 @@
+"""Where SIP is served just now, in files of the data folder: ports may be any that were free."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tertulia.devkit import files
+
+HUB = "sip.json"
+"""Of the hub's user agent."""
+PHONES = "phones.json"
+"""Of the simulated phones."""
+HOST = "127.0.0.1"
+
+
+class Whereabouts(Struct, frozen=True):
+    sip: int
+    """Port for SIP over UDP and TCP, on loopback."""
+    pid: int
+    numbers: dict[str, str] = {}
+    """Of simulated phones: who answers there."""
+
+
+def note(path: Path, where: Whereabouts) -> None:
+    """In one step. Raises SettingsError when the folder cannot be written."""
+    files.write(path, msgspec.json.encode(where), mode=files.PUBLIC)
+
+
+def find(path: Path) -> tuple[str, int] | None:
+    """None when nothing has been served yet."""
+    try:
+        return HOST, msgspec.json.decode(path.read_bytes(), type=Whereabouts).sip
+    except (OSError, msgspec.DecodeError):
+        return None

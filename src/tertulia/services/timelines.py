@@ -1,0 +1,90 @@
+"""Timelines: what happened to a call, on one axis, for whoever wants to see why.
+
+Kept in memory for the newest calls: the events among it are in the log anyway.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from tertulia.model.event import Event
+from tertulia.model.ids import LegId
+from tertulia.model.instant import Instant
+from tertulia.model.leg import Leg
+from tertulia.model.telephone import Stepped
+from tertulia.ports import Clock
+from tertulia.services.conductor import Reactions
+
+CALLS_MAX = 500
+MOMENTS_MAX = 400
+"""Of one call; what comes later is not kept."""
+TEXT_MAX = 300
+
+
+class Moment(Struct, frozen=True):
+    at: Instant
+    lane: str
+    """`sip`, `script`, `webhook`, `event`."""
+    text: str
+    detail: str = ""
+
+
+class Timelines:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._moments: OrderedDict[str, list[Moment]] = OrderedDict()
+        self._legs: dict[str, str] = {}
+        """From the member of a live leg to the leg."""
+
+    @property
+    def reactions(self) -> Reactions:
+        return {
+            name: self._happened
+            for name in (
+                "leg:status:update", "member:joined", "member:media", "member:left", "sip:ringing",
+                "sip:answered", "sip:hangup", "sip:status", "sip:machine", "sip:amd_machine",
+                "audio:play", "audio:play:done", "audio:say", "audio:say:done", "audio:record",
+                "audio:record:done", "audio:dtmf", "audio:asr:done", "audio:speaking:on",
+                "audio:speaking:off", "rtc:ringing", "rtc:answered", "rtc:hangup",
+            )
+        }  # fmt: skip
+
+    def of(self, leg_id: LegId | str) -> Sequence[Moment]:
+        """In the order of time; empty for a call that is not known, or no longer."""
+        return sorted(self._moments.get(leg_id, ()), key=lambda moment: moment.at)
+
+    def note(self, leg_id: str, lane: str, text: str, detail: str = "") -> None:
+        self._keep(leg_id, Moment(self._clock.now(), lane, text[:TEXT_MAX], detail[:TEXT_MAX]))
+
+    def step(self, step: Stepped) -> None:
+        """A SIP message of a call."""
+        text = f"{'>' if step.sent else '<'} {step.line}"
+        self._keep(step.leg, Moment(step.at, "sip", text[:TEXT_MAX], step.peer))
+
+    async def _happened(self, event: Event) -> None:
+        leg_id = self._leg_of(event)
+        if leg_id is not None:
+            text = event.type
+            if isinstance(event.became, Leg):
+                text += f" {event.became.status}"
+            self._keep(leg_id, Moment(event.timestamp, "event", text))
+
+    def _leg_of(self, event: Event) -> str | None:
+        became = event.became
+        if isinstance(became, Leg):
+            if became.member_id is not None:
+                self._legs[became.member_id] = became.id
+                if became.is_over:
+                    del self._legs[became.member_id]
+            return became.id
+        return self._legs.get(event.recipient or event.sender or "")
+
+    def _keep(self, leg_id: str, moment: Moment) -> None:
+        moments = self._moments.get(leg_id)
+        if moments is None:
+            moments = self._moments[leg_id] = []
+            while len(self._moments) > CALLS_MAX:
+                self._moments.popitem(last=False)
+        if len(moments) < MOMENTS_MAX:
+            moments.append(moment)

@@ -29,6 +29,7 @@ SUPERVISORS = {
     "media/ticker.py:Ticker._run": "a bug in one step of the engine must not end all legs",
     "media/background.py:Background._work": "a bug in one job must not end the thread of all",
     "phones/exchange.py:Exchange._tick_one": "a bug in one call must not end all calls",
+    "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
     "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }

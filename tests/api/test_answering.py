@@ -249,7 +249,7 @@ def test_a_recording_is_waited_for_and_told(play: Play) -> None:
         world.studio.recorded(command.record, "key")
         await world.settle()
         (told,) = world.answers.told(url)
-        assert told["recording_url"].startswith("https://tertulia.test/v3/media/")
+        assert told["recording_url"].startswith("https://tertulia.test/v1/files/")
         assert told["recording_uuid"] == command.record and told["size"] == 4
         assert len(world.studio.told(PlayCommand)) == 1
 

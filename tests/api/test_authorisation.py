@@ -21,6 +21,7 @@ from tests.api.cast import (
 from tests.api.conftest import Play
 from tests.api.test_calls import OFFER, enabled
 
+from tertulia.model.call_request import CallDraft, ChangeDraft
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.membership import MemberChange, MemberDraft
 from tertulia.model.posting import EventDraft
@@ -36,6 +37,12 @@ from tertulia.web.rest.audio import (
     RecordDraft,
     StreamDraft,
     TalkDraft,
+)
+from tertulia.web.rest.calls import (
+    CallDigitsDraft,
+    CallStreamDraft,
+    CallTalkDraft,
+    KeySubscription,
 )
 from tertulia.web.rest.legacy_members import LegacyMemberChange, LegacyMemberDraft
 from tertulia.web.rest.legs import LegAction, LegDraft
@@ -60,6 +67,7 @@ FILTERS = {"ListWebhookAttempts"}
 """Lists the application's own, of which none is so."""
 WORDS = "quetzal is what nobody else may read"
 SECRETS = (b"quetzal", b"lounge", b"CON-1", b"MEM-1", b"MED-")
+CALL = {"to": [{"type": "phone", "number": "15550100"}], "ncco": [{"action": "wait"}]}
 BODIES: dict[Any, Any] = {
     ConversationDraft: {}, MemberDraft: entrance("mallory", "invited"),
     MemberChange: {"state": "left"}, LegacyMemberDraft: {"action": "invite", "user_id": "USR-1"},
@@ -70,6 +78,9 @@ BODIES: dict[Any, Any] = {
     KnockDraft: {"channel": {"type": "app", "id": "LEG"}}, AsrChange: {"active": False},
     StreamDraft: {"stream_url": ["https://sounds.test/a.mp3"]}, TalkDraft: {"text": "Hi"},
     RecordDraft: {}, DigitsDraft: {"digits": "1"}, AsrDraft: {},
+    CallDraft: CALL, ChangeDraft: {"action": "hangup"},
+    CallStreamDraft: {"stream_url": ["https://sounds.test/a.mp3"]}, CallTalkDraft: {"text": "Hi"},
+    CallDigitsDraft: {"digits": "1"}, KeySubscription: {"event_url": ["https://app.test/keys"]},
     ApplicationDraft: {"name": "x"}, ReplayDraft: {"position": 1}, Policy: {"policy": "hold"},
 }  # fmt: skip
 QUERIES = {
@@ -114,19 +125,30 @@ async def furnish(world: World) -> str:
         sent = await world.call("POST", "/v1/conversations/CON-1/events", draft)
         assert sent.status == 201
     await enabled(world, "MEM-1", "alice")
+    await called(world)
     await world.hub.services.indexer.catch_up()
     media_id: str = file.json["id"]
     return media_id
 
 
+async def called(world: World) -> None:
+    """The application has called a phone, which has answered."""
+    made = await world.call("POST", "/v1/calls", CALL)
+    assert made.status == 201
+    world.exchange.rings(made.json["uuid"])
+    world.exchange.answers(made.json["uuid"])
+    await world.settle()
+
+
 def asked(world: World, media_id: str) -> Iterator[Asked]:
     """Every route with what `furnish` has made, conversations by id and by name."""
     leg_id = next((live.leg.id for live in world.hub.services.legs), "none")
+    call_id = next((live.leg.id for live in world.hub.services.legs if live.leg.is_call), "none")
     ids = {
         "user_id": "alice", "member_id": "MEM-1", "event_id": "2", "media_id": media_id,
         "session_id": "SES-1", "application_id": world.application.id, "replay_id": "1",
         "dc": "local", "leg_id": leg_id, "rtc_id": leg_id,
-        "knocking_id": "K-1", "asr_id": "A-1",
+        "knocking_id": "K-1", "asr_id": "A-1", "call_id": call_id,
     }  # fmt: skip
     for route in world.hub.router.routes:
         is_upload = isinstance(route.body, Upload)

@@ -36,7 +36,9 @@ async def dialled(world: World, **members: Any) -> str:
     world.answers.answers.setdefault(EVENT, {})
 
     draft = msgspec.convert({**given, "from": {"type": "phone", "number": NUMBER}}, CallDraft)
-    leg = await world.hub.services.voice_calls.create(requested(draft), Actor(world.application.id))
+    actor = Actor(world.application.id)
+    line = await world.hub.services.voice_calls.create(requested(draft), actor)
+    leg = line.leg
     await world.settle()
     return leg.id
 

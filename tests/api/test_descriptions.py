@@ -175,6 +175,7 @@ def test_answers_are_as_described(play: Play) -> None:
         await _legs(everything)
         await _older_legs(everything)
         await _audio(everything)
+        await _calls(everything)
         for path in ("/healthz", "/readyz", "/openapi.json", "/asyncapi.json"):
             await everything.call("GET", path, 200, headers=NOBODY)
         known = {(route.method, route.path) for route in world.hub.router.routes}
@@ -400,8 +401,9 @@ async def _older_legs(checked: _Checked) -> None:
         await checked.call("PUT", f"{leg}/recording", 200, {"format": "wav"})
         await checked.call("PUT", f"{leg}/dtmf", 200, {"digits": "1"})
         checked.world.downloads["https://s.test/a.mp3"] = Path("a.mp3")
-        for what in ("stream", "talk", "recording"):
-            await checked.call("DELETE", f"{leg}/{what}", 404)
+        for what in ("stream", "talk"):
+            await checked.call("DELETE", f"{leg}/{what}", 204)
+        await checked.call("DELETE", f"{leg}/recording", 404)
         await checked.call("DELETE", rtc, 200, **by)
         own = await checked.call("POST", f"{old}/legs", 200, {"body": {"offer": OFFER}}, **by)
         knock = {"channel": {"type": "app", "id": own.json["rtc_id"]}}
@@ -440,6 +442,38 @@ async def _audio(checked: _Checked) -> None:
     await checked.call("DELETE", f"{leg}/asr", 204)
 
 
+async def _calls(checked: _Checked) -> None:
+    exchange = checked.world.exchange
+    draft = {"to": [{"type": "phone", "number": "15550100"}], "ncco": [{"action": "wait"}],
+             "from": {"type": "phone", "number": "15550199"}, "ringing_timer": 30}  # fmt: skip
+    made = await checked.call("POST", "/v1/calls", 201, draft)
+    await checked.call("POST", "/v1/calls", 400, {**draft, "to": []})
+    await checked.call("POST", "/v1/calls", 403, draft, user="singer")
+    await checked.call("POST", "/v1/calls", 404, {**draft, "to": [{"type": "app", "user": "x"}]})
+    one = f"/v1/calls/{made.json['uuid']}"
+    stream = {"stream_url": ["https://s.test/a.mp3"], "loop": 0, "level": "0.5"}
+    await checked.call("PUT", f"{one}/stream", 400, stream)
+    exchange.rings(made.json["uuid"])
+    exchange.answers(made.json["uuid"])
+    await checked.world.settle()
+    await checked.call("PUT", one, 204, {"action": "mute"})
+    await checked.call("GET", one, 200)
+    await checked.call("GET", f"{one}/timeline", 200)
+    for what, body in (("stream", stream), ("talk", {"text": "Hello", "loop": 0})):
+        await checked.call("PUT", f"{one}/{what}", 200, body)
+        await checked.call("DELETE", f"{one}/{what}", 200)
+    await checked.call("PUT", f"{one}/dtmf", 200, {"digits": "1p2"})
+    await checked.call("PUT", f"{one}/input/dtmf", 200, {"event_url": ["https://app.test/keys"]})
+    await checked.call("DELETE", f"{one}/input/dtmf", 204)
+    await checked.call("PUT", one, 204, {"action": "hangup"})
+    await checked.world.settle()
+    await checked.call("PUT", one, 404, {"action": "hangup"})
+    await checked.call("GET", one, 200)
+    await checked.call("GET", "/v1/calls?status=completed&page_size=1&order=desc", 200)
+    await checked.call("GET", "/v1/calls?page_size=1&record_index=1", 200)
+    await checked.call("GET", "/v1/calls?date_start=yesterday", 400)
+
+
 async def _media(checked: _Checked) -> None:
     form = (
         b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="cat.gif"\r\n\r\n'
@@ -459,6 +493,10 @@ async def _media(checked: _Checked) -> None:
     part = f"/v3/media/{sound.json['id']}"
     await checked.call("GET", part, 206, headers={"range": "bytes=0-2"})
     await checked.call("GET", part, 416, headers={"range": "bytes=9-"})
+    for path in ("/v1/files", "/v3/files"):
+        file = f"{path}/{sound.json['id']}?compat=api.nexmo.com"
+        await checked.call("GET", file, 200)
+        await checked.call("GET", file, 206, headers={"range": "bytes=0-2"})
     await checked.call("DELETE", one, 204)
     await checked.call("GET", one, 404)
     await checked.call("GET", f"{one}/info", 404)

@@ -87,7 +87,7 @@ TUNED = Cast(
             "Hello.\nYou've reached Bob.\nLeave your name and number and I will call you back.",
             "The person you are calling is not available.\nPlease try again later.",
             "Hello, you have reached the Smith family.\nWe are not at home.",
-            "Welcome to the harbour office.\nFor opening hours, press one.\nFor tickets, press two.",
+            "Welcome to the harbour office.\nFor the hours, press one.\nFor tickets, press two.",
             "Your call has been forwarded to an automatic voice message system.",
             "Thank you for calling.\nOur office is closed.\nPlease call again on Monday.",
             "Hey, it's Anna!\nYou know what to do.",

@@ -34,9 +34,10 @@ class Outcome(NamedTuple):
         return MACHINE if self.greeting.machine else HUMAN
 
 
-def outcomes(name: str, size: int) -> list[Outcome]:
-    """Of one of SETS."""
-    return [outcome(greeting) for greeting in corpus(*SETS[name], size)]
+def outcomes(name: str, size: int, seed: int = 0) -> list[Outcome]:
+    """Of one of SETS, or with another seed of other greetings of its cast."""
+    cast, first = SETS[name]
+    return [outcome(greeting) for greeting in corpus(cast, first + 1000 * seed, size)]
 
 
 def outcome(greeting: Greeting) -> Outcome:

@@ -32,7 +32,7 @@ ENGINE_IDLE = 30.0
 REST = 5.0
 """Seconds after the start before texts are said ahead of the first call: other parts start now."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("tertulia.phones")
 
 
 async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
@@ -61,6 +61,7 @@ async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
         await over
     finally:
         warming.cancel()
+        (data / whereabouts.PHONES).unlink(missing_ok=True)
         await control.close()
         await exchange.close()
         await sounds.close()

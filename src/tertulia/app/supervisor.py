@@ -143,7 +143,7 @@ async def supervise(
     ]
     simulated = [Part("phones", arguments, Lent(None, lifeline, lock))] if phones else []
     others = [dispatcher, *media, *simulated]
-    over = asyncio.Event()
+    over, listening = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
@@ -157,16 +157,25 @@ async def supervise(
         hub.arguments += ["--sip-port", str(where.sip_port)]
         if where.sip_tls_port:
             hub.arguments += ["--sip-tls-port", str(where.sip_tls_port)]
+        listening.set()
         on_listening(where)
+
+    async def keep_after_hub(part: Part) -> None:
+        """What nobody needs at once does not take the processor from what everybody waits for."""
+        await listening.wait()
+        await part.keep()
 
     async with asyncio.TaskGroup() as parts:
         serving = parts.create_task(hub.keep(heard))
         serving.add_done_callback(lambda _: over.set())
-        for part in others:
+        for part in (dispatcher, *media):
             parts.create_task(part.keep())
+        for part in simulated:
+            parts.create_task(keep_after_hub(part))
         await over.wait()
-        for part in (hub, *others):
+        for part in (hub, *others):  # also one that has not begun: it will not
             part.tell_to_end()
+        listening.set()
         killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, *others)]
     for killer in killers:
         killer.cancel()

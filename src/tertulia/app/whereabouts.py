@@ -1,5 +1,6 @@
 """Where SIP is served just now, in files of the data folder: ports may be any that were free."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -28,8 +29,12 @@ def note(path: Path, where: Whereabouts) -> None:
 
 
 def find(path: Path) -> tuple[str, int] | None:
-    """None when nothing has been served yet."""
+    """None when nothing is served: nothing has been yet, or who did has ended."""
     try:
-        return HOST, msgspec.json.decode(path.read_bytes(), type=Whereabouts).sip
-    except (OSError, msgspec.DecodeError):
+        where = msgspec.json.decode(path.read_bytes(), type=Whereabouts)
+        os.kill(where.pid, 0)
+    except PermissionError:  # it is there, and somebody else's
+        return HOST, where.sip
+    except (OSError, OverflowError, msgspec.DecodeError):
         return None
+    return HOST, where.sip

@@ -2,11 +2,12 @@
 
 Found 120 to 160 ms after it began. Vowels waver, keys (DTMF) are two tones, notes of music have
 harmonics or come one upon the other. So do the tones of a failed call, but the first of them is
-known only by the next: as long as nobody has spoken, a tone is waited for to end.
+known only by the next: as long as nobody has spoken, a tone is waited for to end, and 80 ms more.
 """
 
 PURITY = 0.85
-"""Of a frame. A tone that is 10 dB over white noise has 0.9."""
+"""Of a frame. A tone 8 dB over white noise has it; in 25 minutes of speech none was found that was
+steady as well, in 10 of music neither, but with 0.8 nine a minute of that."""
 STEADY = 0.015
 """How much of its frequency a tone may differ from its first frame."""
 LOWEST, HIGHEST = 390.0, 2050.0

@@ -229,11 +229,11 @@ class Detect(Command, frozen=True):
     beep: bool = False
     """After a machine's greeting wait for its beep. → Beeped."""
     beep_ms: int = 45_000
-    """For that beep to come."""
+    """For that beep to come, from the verdict on. One that was heard before counts as well."""
 
 
 class StopDetect(Command, frozen=True):
-    """No report comes any more."""
+    """No report of it comes any more."""
 
     detect: str
 
@@ -431,12 +431,14 @@ class Judged(Report, frozen=True):
     confidence: int
     """Per cent."""
     cause: str
-    """`silence`, `long_greeting`, `many_words`, `tone`, `short_greeting`, `limit` …"""
+    """Of a person `short_greeting`; of a machine `long_greeting`, `many_words`, `silence`, `music`,
+    `tone`, `beep`; of either `limit`, which is a guess; `gone`."""
     at: Instant
 
 
 class Beeped(Report, frozen=True):
-    """A machine has begun to record, or has not by the end of the time for it."""
+    """A machine has begun to record, or has not by the end of the time for it. Of a leg that ends
+    before, nothing is reported."""
 
     detect: str
     heard: bool

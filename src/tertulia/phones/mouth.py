@@ -1,7 +1,6 @@
 """What one phone sends: a packet of 20 ms at each tick, of a sound, of pressed keys, or of silence.
 
-Or, while it echoes, what it has just received. Sounds are encoded when they begin, so that a tick
-only cuts them.
+Or, while it echoes, what it has just received.
 """
 
 from collections.abc import Iterator
@@ -36,8 +35,6 @@ class Mouth:
         self._sequence = int.from_bytes(random[8:10], "big")
         self._agreed: Agreed | None = None
         self._samples: Samples | None = None
-        self._sound = b""
-        """The samples, as they are sent."""
         self._at = 0
         self._keys: Iterator[EventPacket | None] | None = None
         self._keys_begin = 0
@@ -50,14 +47,10 @@ class Mouth:
     def agree(self, agreed: Agreed) -> None:
         """From now on send this."""
         self._agreed = agreed
-        if self._samples is not None:
-            self._encode(self._samples)
 
     def play(self, samples: Samples) -> None:
         """From its beginning, as soon as there is somebody to hear it."""
         self._samples, self._at = samples, 0
-        if self._agreed is not None:
-            self._encode(samples)
 
     def press(self, packets: Iterator[EventPacket | None]) -> None:
         """In place of sound."""
@@ -99,21 +92,18 @@ class Mouth:
         self.timestamp = (ours + len(payload)) & 0xFFFF_FFFF
         return self._packet(payload_type, ours, payload)
 
-    def _encode(self, samples: Samples) -> None:
-        assert self._agreed is not None
-        encode = alaw_encode if self._agreed.codec == PCMA else ulaw_encode
-        self._sound = encode(samples).tobytes()
-
     def _frame(self) -> bytes:
         assert self._agreed is not None
+        silence = _SILENCE[self._agreed.codec]
         if self._samples is None:
-            return _SILENCE[self._agreed.codec]
-        frame = self._sound[self._at : self._at + FRAME]
+            return silence
+        samples = self._samples[self._at : self._at + FRAME]
         self._at += FRAME
-        if self._at >= len(self._sound):
+        if self._at >= len(self._samples):
             self._samples = None
-            frame += _SILENCE[self._agreed.codec][len(frame) :]
-        return frame
+        encode = alaw_encode if self._agreed.codec == PCMA else ulaw_encode
+        frame = encode(samples).tobytes()
+        return frame + silence[len(frame) :]
 
     def _key(self) -> bytes | None:
         """None: these 20 ms are audio."""

@@ -6,12 +6,14 @@ Kept in memory for the newest calls: the events among it are in the log anyway.
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from tertulia.model.event import Event
 from tertulia.model.ids import LegId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
+from tertulia.model.state import Member
 from tertulia.model.telephone import Stepped
 from tertulia.ports import Clock
 from tertulia.services.conductor import Reactions
@@ -22,6 +24,14 @@ MOMENTS_MAX = 400
 TEXT_MAX = 300
 
 
+class _Channel(Struct, frozen=True):
+    id: str | None = None
+
+
+class _Body(Struct, frozen=True):
+    channel: _Channel = _Channel()
+
+
 class Moment(Struct, frozen=True):
     at: Instant
     lane: str
@@ -30,12 +40,15 @@ class Moment(Struct, frozen=True):
     detail: str = ""
 
 
+_decode = msgspec.json.Decoder(_Body).decode
+
+
 class Timelines:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._moments: OrderedDict[str, list[Moment]] = OrderedDict()
         self._legs: dict[str, str] = {}
-        """From the member of a live leg to the leg."""
+        """From a member to the leg by which it is there."""
 
     @property
     def reactions(self) -> Reactions:
@@ -71,14 +84,18 @@ class Timelines:
             self._keep(leg_id, Moment(event.timestamp, "event", text))
 
     def _leg_of(self, event: Event) -> str | None:
+        """The leg itself, that by which a member is there, or the one that the body names."""
         became = event.became
         if isinstance(became, Leg):
-            if became.member_id is not None:
-                self._legs[became.member_id] = became.id
-                if became.is_over:
-                    del self._legs[became.member_id]
             return became.id
-        return self._legs.get(event.recipient or event.sender or "")
+        if isinstance(became, Member) and became.channel.id is not None:
+            if became.is_present:
+                self._legs[became.id] = became.channel.id
+            else:
+                self._legs.pop(became.id, None)
+            return became.channel.id
+        known = self._legs.get(event.recipient or event.sender or "")
+        return known or _named(event.body)
 
     def _keep(self, leg_id: str, moment: Moment) -> None:
         moments = self._moments.get(leg_id)
@@ -88,3 +105,11 @@ class Timelines:
                 self._moments.popitem(last=False)
         if len(moments) < MOMENTS_MAX:
             moments.append(moment)
+
+
+def _named(body: bytes) -> str | None:
+    """The leg of the channel that a body names."""
+    try:
+        return _decode(body).channel.id
+    except msgspec.MsgspecError:
+        return None

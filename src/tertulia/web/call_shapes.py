@@ -1,6 +1,7 @@
 """Calls as the call API has them (wire-api 5.2)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -24,7 +25,7 @@ class CallEnd(Struct, frozen=True, omit_defaults=True):
     uri: str | None = None
     extension: str | None = None
     content_type: str | None = field(default=None, name="content-type")
-    headers: dict[str, object] | None = None
+    headers: dict[str, Any] | None = None
 
 
 class CallReference(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import re
 
-from tertulia.protocols.sip.fields import CONTENT_TYPE
+from tertulia.protocols.sip.fields import ACCEPT, CONTENT_TYPE
 from tertulia.protocols.sip.message import Message
 from tertulia.protocols.sip.verbs import SDP
 
@@ -34,6 +34,12 @@ def description(message: Message) -> bytes | None:
     if kind(message) == SDP:
         return message.body
     return _part(message) if kind(message).startswith("multipart/") else None
+
+
+def takes_description(message: Message) -> bool:
+    """Whether the answer may hold a session description; it may without Accept (RFC 3261 20.1)."""
+    accepted = {each.value.lower() for each in message.headers.read_all(ACCEPT)}
+    return not accepted or not accepted.isdisjoint((SDP, "application/*", "*/*"))
 
 
 def _part(message: Message) -> bytes | None:

@@ -158,7 +158,7 @@ class Call:
         code, text, reason = why(request, 200)
         self._close_early()
         self.end(Ended(self.name, code, text, reason, request))
-        self.dialogs.forget()
+        self.forget()
 
     def _close_early(self) -> None:
         """The other end has ended a call that is not up yet."""
@@ -218,7 +218,7 @@ class Call:
         """End a dialog; without one that of the call, which is forgotten afterwards."""
         ending = dialog or self.dialog
         if ending is None:
-            self.dialogs.forget()
+            self.forget()
             return
         request = ending.request("BYE")
         for name, value in pairs:
@@ -249,7 +249,7 @@ class Call:
             self.lose(408, "No ACK")
 
     def end(self, signal: Ended | Failed | None) -> None:
-        """For the owner it is over. Its dialogs stay until `forget_dialogs`."""
+        """For the owner it is over. Its dialogs stay until `forget`."""
         if self.is_over:
             return
         self.is_over = True
@@ -259,6 +259,13 @@ class Call:
         if signal is not None:
             self.core.post(signal)
         self.stack.calls.pop(self.name, None)
+
+    def forget(self) -> None:
+        """No request finds it any more."""
+        for repeated in self.unacknowledged.values():
+            repeated.stop()
+        self.unacknowledged.clear()
+        self.dialogs.forget()
 
     def post(self, signal: AnySignal) -> None:
         if not self.is_over:

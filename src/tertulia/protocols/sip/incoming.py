@@ -1,6 +1,6 @@
 """A call that comes in, until it is answered (RFC 3261 13.3): what the callee does."""
 
-from tertulia.protocols.sip.bodies import description
+from tertulia.protocols.sip.bodies import description, takes_description
 from tertulia.protocols.sip.call import Call, why
 from tertulia.protocols.sip.dialog import Dialog
 from tertulia.protocols.sip.exchange import contact
@@ -66,6 +66,8 @@ class IncomingCall(Call):
         request = self._transaction.request
         if body is None:
             return 415, "", (("Accept", SDP),)
+        if not takes_description(request):
+            return 406, "", (("Accept", SDP),)
         if self.timer.is_too_small(request):
             return 422, "", self.timer.least
         replaces = request.headers.read(REPLACES)
@@ -148,14 +150,14 @@ class IncomingCall(Call):
         self._settle()
         self.end(None)
         self.stack.refuse(self._transaction, code, text, pairs)
-        self.dialogs.forget()
+        self.forget()
 
     def _challenge(self, verb: Challenge) -> None:
         """Nothing stays: who repeats the request is challenged again."""
         self._settle()
         self.end(None)
         self.stack.challenge(self._transaction, verb)
-        self.dialogs.forget()
+        self.forget()
 
     # what the caller does
 
@@ -204,7 +206,7 @@ class IncomingCall(Call):
         self.end(Ended(self.name, code, text, reason, request))
         status = 487 if request is not None else code
         self.stack.refuse(self._transaction, status)
-        self.dialogs.forget()
+        self.forget()
 
     def _settle(self) -> None:
         """The final response goes out: nothing provisional any more."""

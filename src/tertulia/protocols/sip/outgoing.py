@@ -72,7 +72,7 @@ class OutgoingCall(Call):
             self._settle_offer()
             self.bye(pairs)
             return
-        self.dialogs.forget()
+        self.forget()
         if self._exchange is not None:
             self._exchange.cancel(pairs)
 
@@ -219,7 +219,7 @@ class OutgoingCall(Call):
         for name in ("Authorization", "Proxy-Authorization"):
             headers.remove(name)
         self._request = Request("INVITE", request.target, headers, self._request.body)
-        self.dialogs.forget()
+        self.forget()
         self.dialog = None
         self._invite()
 
@@ -227,7 +227,7 @@ class OutgoingCall(Call):
         text = response.reason if response is not None else phrase(status)
         self.core.stop(self, "timeout")
         self.end(Failed(self.name, status, text, response))
-        self.dialogs.forget()
+        self.forget()
 
     @property
     def _is_answered(self) -> bool:

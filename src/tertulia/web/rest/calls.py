@@ -75,7 +75,7 @@ class CallDigitsDraft(Struct, frozen=True):
     """`p` is a pause of half a second."""
 
 
-class KeysDraft(Struct, frozen=True):
+class KeySubscription(Struct, frozen=True):
     """Who is told of the keys that are pressed."""
 
     event_url: Annotated[list[WebUri], Meta(min_length=1, max_length=1)]
@@ -151,7 +151,7 @@ class CallResources:
         await self._control.press(_id(call), call.body.digits, call.actor)
         return _done(call, "DTMF sent")
 
-    @route("PUT", ONE + "/input/dtmf", editions=V1, body=KeysDraft, answers={200: CallMessage})
+    @route("PUT", ONE + "/input/dtmf", editions=V1, body=KeySubscription, answers={200: CallMessage})
     async def subscribe_keys(self, call: Call) -> Response:
         """Have a webhook told of each key that is pressed on a call"""
         webhook = Webhook(call.body.event_url[0], http_method="POST")

@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench bench-media check lock docs node browser
+.PHONY: run test bench bench-media bench-amd check lock docs node browser
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
@@ -28,6 +28,9 @@ bench: $(VENV)/dev.stamp
 
 bench-media: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.media $(ARGS)
+
+bench-amd: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.amd $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ def test_secrets_are_their_owners(settings: Settings) -> None:
     umask = os.umask(0)
     try:
         development = devkit.prepare(settings)
-        document = devkit.dev_document(development, devkit.Ports(1, 2, 3, 4), pid=5)
+        document = devkit.dev_document(development, devkit.Ports(1, 2, 3, 4, 6), pid=5)
         devkit.write_document(document, settings.data.path)
     finally:
         os.umask(umask)
@@ -222,7 +222,7 @@ def test_clients_that_trust_another_authority_do_not(settings: Settings, tmp_pat
 
 
 def document(settings: Settings) -> devkit.DevDocument:
-    return devkit.dev_document(devkit.prepare(settings), devkit.Ports(1, 2, 3, 4), pid=5)
+    return devkit.dev_document(devkit.prepare(settings), devkit.Ports(1, 2, 3, 4, 6), pid=5)
 
 
 def test_the_document_is_the_contract(settings: Settings) -> None:
@@ -242,6 +242,7 @@ def test_the_document_is_the_contract(settings: Settings) -> None:
         "signature_secret": account.signature_secret,
         "ca_file": str(settings.data.path / "ca.pem"),
         "sip": "127.0.0.1:3",
+        "sip_tls": "127.0.0.1:6",
         "rtc_port": 4,
         "application_number": "15550199",
         "inspector_url": "http://127.0.0.1:1/inspect",

@@ -34,7 +34,7 @@ SUPERVISORS = {
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""
-TARGETS = {"run", "test", "bench", "bench-media", "check", "lock", "docs"}
+TARGETS = {"run", "test", "bench", "bench-media", "bench-amd", "check", "lock", "docs"}
 EMPTY_NAMES = {"utils", "helpers", "common", "base", "manager", "handler", "misc"}
 FOREIGN = re.compile(
     r"pypi[.]org|pythonhosted[.]org|npmjs[.](?:org|com)|file:///?(?:opt|usr|home|root)\b"

@@ -123,8 +123,9 @@ def _dev_listening(settings: Settings) -> Callable[[Listening], None]:
 
     def listening(where: Listening) -> None:
         ports = devkit.Ports(
-            where.http_port, where.https_port or 0, where.sip_port, settings.rtc.port
-        )
+            where.http_port, where.https_port or 0, where.sip_port, settings.rtc.port,
+            where.sip_tls_port,
+        )  # fmt: skip
         document = devkit.dev_document(development, ports, pid=os.getpid())
         devkit.write_document(document, settings.data.path)
         token = f"tertulia token --data {shlex.quote(str(settings.data.path))}"

@@ -12,6 +12,7 @@ from tests.api.conftest import SETTINGS, Play, Scenario
 
 from tertulia.model.commands import Close, Echo, Hearing, Join, Listen, Record
 from tertulia.model.commands import Play as PlayCommand
+from tertulia.model.events.voicehook import VOICE_WEBHOOK
 from tertulia.model.state import Capability, Webhook
 from tertulia.testing.world import Answer, World
 
@@ -284,7 +285,8 @@ def test_bad_answers_end_the_call(play: Play, script: Any) -> None:
         told = world.answers.told(EVENT)[-1]
         assert told["detail"] == "bad_gateway"
         assert (await shown(world, leg_id))["status"] == "failed"
-        events = [event.type for event in await world.store.follow(0)]  # type: ignore[arg-type]
+        found = await world.store.follow(0)  # type: ignore[arg-type]
+        events = [event.type for event in found if event.type != VOICE_WEBHOOK]
         if script is None:  # it was asked again and again, and the caller let in meanwhile
             assert events[-1] == "member:left"
         else:

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 from tests.api.conftest import Play as PlayScenario
 
 from tertulia.model.commands import Accept, Answer, Join, Offer, Play
+from tertulia.model.events.voicehook import VOICE_WEBHOOK
 from tertulia.model.state import Capability, Endpoint, Webhook
 from tertulia.testing.world import NUMBER, World
 
 ANSWER, EVENT = "https://app.test/answer", "https://app.test/event"
 CALLEE = "15550100"
+WITHOUT = ("leg:status:update", VOICE_WEBHOOK)
 
 
 async def answering(world: World, script: Any) -> None:
@@ -46,9 +48,11 @@ def verbs(world: World, leg: str) -> list[str]:
     return [each.verb for each in world.exchange.told if each.leg == leg]
 
 
-async def types(world: World, *, without: tuple[str, ...] = ("leg:status:update",)) -> list[str]:
+async def types(
+    world: World, *, without: tuple[str, ...] = ("leg:status:update", VOICE_WEBHOOK)
+) -> list[str]:
     found = await world.store.follow(0)  # type: ignore[arg-type]
-    return [event.type for event in found if event.type not in without]
+    return [event.type for event in found if event.type not in WITHOUT]
 
 
 def statuses(world: World, leg: str) -> list[str]:

@@ -605,3 +605,30 @@ def test_legs_of_other_kinds_stay_what_they_are(at: World) -> None:
     at.obey(Answer("six", sdp("10.0.0.1"), RTP))
     refused = at.heard(Refused)[-1]
     assert isinstance(refused, Refused) and "version of IP" in refused.reason
+
+
+def test_a_leg_of_ipv6_is_held_by_an_address_of_ipv4(at: World) -> None:
+    a = Caller(at, "a", 9, 400)
+    a.address = ("2001:db8::5", 4000)
+    six = sdp("2001:db8::5").replace("IP4", "IP6")
+    at.obey(Answer("a", six, RTP), Join("a", "room"))
+    at.phones.append(a)
+    at.tick(5)
+    answered = at.heard(Answered)[-1]
+    assert isinstance(answered, Answered) and "c=IN IP6 2001:db8::1" in answered.sdp
+    assert len(a.heard) == 5
+    at.obey(Answer("a", sdp("0.0.0.0"), RTP))
+    at.tick(5)
+    assert len(a.heard) == 5
+    at.obey(Answer("a", six, RTP))
+    at.tick(5)
+    assert len(a.heard) == 10 and len(at.heard(Up)) == 1
+
+
+def test_who_gives_a_name_is_known_by_the_first_packets(at: World) -> None:
+    a, b = Caller(at, "a", 9, 400), call(at, "b", hertz=700)
+    at.obey(Answer("a", sdp("phone.example"), RTP), Join("a", "room"))
+    at.tick(5)
+    at.phones.append(a)
+    at.tick(30)
+    assert len(a.heard) >= 29 and b.level(400) > 7000

@@ -92,17 +92,32 @@ def test_whatever_the_pieces_every_sample_is_heard_once(sizes: list[int], every:
     assert len(queue) == len(said) & 1
 
 
-def test_what_does_not_fit_is_lost_in_whole_samples() -> None:
+@pytest.mark.parametrize("sizes", [(5001, 1001, 3), (5002, 1, 1), (5003, 0, 2), (5000, 1001, 0)])
+def test_what_does_not_fit_is_lost_in_whole_samples(sizes: tuple[int, ...]) -> None:
     queue = SocketQueue(RATE)
-    said = ramp(LIMIT_FRAMES * FRAME + 5001)
-    queue.put(b"\x01")
-    queue.put(said)
-    assert len(queue) <= LIMIT_FRAMES * FRAME
-    assert queue.lost == len(said) - (len(queue) - 1) and queue.lost % 2 == 0
-    before = len(queue)
-    queue.put(ramp(1001))
-    assert len(queue) - before + queue.lost == len(said) + 1 + 1001 - before
-    assert len(queue) <= LIMIT_FRAMES * FRAME and queue.lost % 2 == 0
+    full = LIMIT_FRAMES * FRAME
+    said = ramp(full + sum(sizes) + 2 * FRAME)
+    at = 0
+    for size in (1, full - 1 + sizes[0], *sizes[1:]):
+        queue.put(said[at : at + size])
+        at += size
+        assert len(queue) <= full
+    assert queue.lost == sum(sizes)
+    frames = pulled(queue, LIMIT_FRAMES)
+    queue.put(said[at:])
+    frames += pulled(queue, 8)
+    samples = np.frombuffer(heard(frames), "<i2")
+    rest = said[at + (at & 1) :]
+    expected = np.frombuffer(said[:full] + rest[: len(rest) & ~1], "<i2")
+    assert samples[samples != 0].tolist() == expected.tolist()
+
+
+def test_a_clear_forgets_half_a_lost_sample() -> None:
+    queue = SocketQueue(RATE)
+    queue.put(bytes(LIMIT_FRAMES * FRAME + 1))
+    queue.clear()
+    queue.put(ramp(2 * FRAME))
+    assert heard(pulled(queue, 4)) == ramp(2 * FRAME)
 
 
 def test_a_clear_is_silent_within_a_frame_and_does_not_click() -> None:
@@ -114,6 +129,15 @@ def test_a_clear_is_silent_within_a_frame_and_does_not_click() -> None:
     assert last is not None and queue.pull() is None and len(queue) == 0
     samples = np.frombuffer(last, "<i2").astype(int)
     assert np.abs(np.diff(samples[:80])).max() < 150 and not samples[80:].any()
+
+
+@pytest.mark.parametrize("octets", range(6))
+def test_a_clear_just_before_the_end(octets: int) -> None:
+    queue = SocketQueue(RATE)
+    queue.put(ramp(2 * FRAME + octets))
+    pulled(queue, 2)
+    queue.clear()
+    assert len(heard(pulled(queue, 4))) in (0, FRAME)
 
 
 def test_what_is_said_after_a_clear_is_whole() -> None:
@@ -170,3 +194,87 @@ def test_marks_that_wait_are_bounded() -> None:
     assert 200 < taken < MARKS_MAX / 1000
     pulled(queue, 5)
     assert len(queue.reached()) == taken and queue.mark(b"x")
+
+
+def in_time(queue: SocketQueue, said: bytes, ahead: int) -> list[bytes | None]:
+    """A frame a tick, after the first ones at once."""
+    queue.put(said[: ahead * FRAME])
+    frames = []
+    for at in range(ahead * FRAME, len(said), FRAME):
+        queue.put(said[at : at + FRAME])
+        frames.append(queue.pull())
+    return frames
+
+
+def with_pauses(seconds: int) -> bytes:
+    """A tenth of each second is silent."""
+    samples = np.frombuffer(ramp(seconds * 50 * FRAME), "<i2").copy().reshape(-1, 16_000)
+    samples[:, :1600] = 150
+    return samples.tobytes()
+
+
+def test_what_is_heard_too_late_is_made_good_in_silence() -> None:
+    queue, said = SocketQueue(RATE), with_pauses(12)
+    frames = in_time(queue, said, ahead=20)
+    assert len(queue) == FRAME and None not in frames
+    samples = np.frombuffer(heard(frames) + bytes(queue._held), "<i2")
+    voice = np.frombuffer(said, "<i2")
+    assert samples[samples != 150].tolist() == voice[voice != 150].tolist()
+
+
+def test_without_silence_nothing_is_left_out() -> None:
+    queue, said = SocketQueue(RATE), ramp(600 * FRAME)
+    frames = in_time(queue, said, ahead=20)
+    assert len(queue) == 20 * FRAME
+    assert heard(frames) == said[: 580 * FRAME]
+
+
+@pytest.mark.parametrize("every", [10, 40, 600])
+def test_what_is_said_ahead_of_time_keeps_its_silence(every: int) -> None:
+    """In pieces that are longer than the time between them, by a twentieth at least."""
+    queue, said = SocketQueue(RATE), with_pauses(12)
+    frames, at = [], 0
+    for tick in range(700):
+        if tick % every == 0:
+            size = (every + max(every // 20, 1)) * FRAME
+            queue.put(said[at : at + size])
+            at += size
+        frames.append(queue.pull())
+    assert heard(frames).rstrip(b"\0") == said
+
+
+def test_a_mark_behind_silence_that_is_left_out_is_reached() -> None:
+    queue = SocketQueue(RATE)
+    in_time(queue, with_pauses(3), ahead=20)
+    queue.mark(b"end")
+    pulled(queue, 25)
+    assert queue.reached() == [b"end"] and len(queue) == 0
+
+
+STEP = st.one_of(
+    st.integers(0, 3 * FRAME).map(lambda size: ("put", size)),
+    st.just(("put", FRAME)), st.just(("pull", 1)), st.just(("pull", 200)), st.just(("clear", 0)),
+    st.just(("mark", 0)), st.just(("put", LIMIT_FRAMES * FRAME - 1)),
+    st.integers(90, 110).map(lambda ticks: ("in time", ticks)),
+)  # fmt: skip
+
+
+@given(steps=st.lists(STEP, max_size=30))
+def test_whatever_is_done_it_stays_whole(steps: list[tuple[str, int]]) -> None:
+    queue = SocketQueue(RATE)
+    marks: list[bytes] = []
+    for index, (step, size) in enumerate(steps):
+        if step == "put":
+            queue.put(bytes(size))
+        elif step == "pull":
+            assert {len(frame) for frame in pulled(queue, size) if frame} <= {FRAME}
+        elif step == "in time":
+            in_time(queue, bytes(size * FRAME), ahead=5)
+        elif step == "clear":
+            queue.clear()
+            marks.clear()
+        elif queue.mark(b"%d" % index):
+            marks.append(b"%d" % index)
+        assert len(queue) <= LIMIT_FRAMES * FRAME
+    pulled(queue, LIMIT_FRAMES + 10)
+    assert queue.reached()[-len(marks) :] == marks and len(queue) <= 1

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from tertulia.phones.callee import Callee
 from tertulia.phones.callfile import parse
-from tertulia.phones.conduct import Conduct, Order, Presses, Sounds
+from tertulia.phones.conduct import Conduct
+from tertulia.phones.orders import Order, Presses, Sounds
 
 SOUND_SECONDS = 2.0
 

@@ -139,6 +139,17 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read(tmp_path / "1.toml")
 
 
+def test_the_example_in_the_documentation_can_be_called() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "simulated-phones.md").read_text()
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    assert parse("1", example, source="docs").parts.keys() == {"start", "order", "wrong", "bye"}
+
+
+def test_every_step_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "simulated-phones.md").read_text()
+    assert [verb for verb in VERBS if f"| `{verb} = " not in text] == []
+
+
 def test_the_built_in_callees_are_there() -> None:
     assert [*built_in()] == [str(number) for number in range(15550100, 15550109)]
     assert all(callee.about for callee in built_in().values())

@@ -4,7 +4,7 @@ import pytest
 from tests.phones.actor import SOUND_SECONDS, Actor, scripted
 
 from tertulia.phones.callfile import built_in
-from tertulia.phones.conduct import (
+from tertulia.phones.orders import (
     Answers,
     Echoes,
     GoesEarly,

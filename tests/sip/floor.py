@@ -1,5 +1,6 @@
 """A SipCarrier on loopback with its signals, for scenarios of one or several."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,9 +57,12 @@ async def floor(
     """With these trunks and the number OURS; or with a plan."""
     if plan is None:
         plan = Plan(trunks=trunks, numbers={OURS: HERE}, domains={HOST: HERE})
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
     made = Floor(plan, wanted or settings())
     await made.carrier.start(HOST, secrecy)
     try:
         yield made
     finally:
         await made.carrier.close()
+    assert failures == []

@@ -1,5 +1,6 @@
 """The adapters of Carrier against their contract: SIP over loopback, and without a network."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -38,6 +39,8 @@ class SipContract(CarrierContract):
             settings(), plan=Plan(trunks=(trunk,), numbers={OURS: HERE}),
             subscribers=Enrolled(), clock=SystemClock(), ids=RandomIds(),
         )  # fmt: skip
+        failures: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
         await carrier.start(HOST, tls)
         far.peer = (HOST, carrier.tls_port if self.transport == "tls" else carrier.port)
         try:
@@ -45,6 +48,7 @@ class SipContract(CarrierContract):
         finally:
             await carrier.close()
             await far.close()
+        assert failures == []
 
 
 class TestUdpCarrier(SipContract):

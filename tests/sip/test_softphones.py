@@ -16,7 +16,7 @@ from tertulia.model.state import Endpoint
 from tertulia.model.telephone import Accepted, Called, Declined, HungUp, Rang, Referred
 from tertulia.protocols.sip import fields, signals, verbs
 from tertulia.protocols.sip.digest import Credentials
-from tertulia.sip.gate import FAILURES
+from tertulia.sip.strangers import FAILURES
 
 ALICE = Credentials("alice", PASSWORD)
 BOB = Credentials("bob", PASSWORD)

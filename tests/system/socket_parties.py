@@ -26,6 +26,8 @@ class Party:
         self.came: list[float] = []
         """When each of them did."""
         self.events: list[dict[str, Any]] = []
+        self.place = 0
+        """Frames that came before the last of them."""
         self._server: Server | None = None
         self._connection: ServerConnection | None = None
         self._news = asyncio.Event()
@@ -49,6 +51,7 @@ class Party:
                     self.frames.append(message)
                 else:
                     self.events.append(msgspec.json.decode(message))
+                    self.place = len(self.frames)
                     self._news.set()
 
     async def event(self, name: str) -> dict[str, Any]:

@@ -64,15 +64,10 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
         await _ensure_application(stores.store, settings)
-    await hub.live.start()
-    await hub.services.conductor.start()
-    await hub.services.calls.bury()
-    await audio.listen()
-    await hub.services.audio.recordings.recover()
+    await _begin(hub, audio)
     server = Server(
-        hub.api.answer, _limits(settings),
-        connections_max=settings.http.max_connections,
-    )  # fmt: skip
+        hub.api.answer, _limits(settings), connections_max=settings.http.max_connections
+    )
     server.take_upgrades(hub.live.doorway.enter)
     vitals.server, vitals.live = server, hub.live
     services = hub.services
@@ -89,8 +84,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await hub.live.close()
         services.following.end()
         services.metering.end()
-        await phones.close()
-        await server.drain(DRAIN_SECONDS)
+        await asyncio.gather(phones.close(), server.drain(DRAIN_SECONDS))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -100,6 +94,15 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await stores.close()
         link.close()
         _log.info("ended", extra={"action": "hub_ended"})
+
+
+async def _begin(hub: Hub, audio: AudioPorts) -> None:
+    """Find out what was going on when the last hub ended, and let media workers come."""
+    await hub.live.start()
+    await hub.services.conductor.start()
+    await hub.services.calls.bury()
+    await audio.listen()
+    await hub.services.audio.recordings.recover()
 
 
 def _limits(settings: Settings) -> Limits:

@@ -129,8 +129,8 @@ class Services:
             self.audio_control, self.errands, patience, outside.telephony, pickup, timelines,
         )  # fmt: skip
         self.hooks = hooks = VoiceHooks(
-            answers=outside.answers, library=self.audio.library, errands=self.errands,
-            clock=clock, patience=patience, timelines=timelines,
+            answers=outside.answers, conversations=self.conversations,
+            library=self.audio.library, errands=self.errands, clock=clock, patience=patience, timelines=timelines,
         )  # fmt: skip
         rooms = Rooms(board, hooks)
         self.dialling = dialling = Dialling(
@@ -156,7 +156,7 @@ class Services:
             board, dialling=dialling, detecting=detecting, hooks=hooks, scripts=scripts,
             answering=answering, control=self.leg_control, directory=outside.store,
         )  # fmt: skip
-        keys = KeyHooks(hooks=hooks, errands=self.errands)
+        self.keys = keys = KeyHooks(hooks=hooks, errands=self.errands)
         self.call_control = CallControl(
             calls=self.voice_calls, legs=self.legs, audio=self.audio_control, hooks=hooks,
             keys=keys, directory=outside.store, timelines=timelines,

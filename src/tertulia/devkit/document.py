@@ -23,6 +23,7 @@ class Ports(NamedTuple):
     https: int
     sip: int
     rtc: int
+    sip_tls: int = 0
 
 
 class DevDocument(Struct, frozen=True):
@@ -39,6 +40,7 @@ class DevDocument(Struct, frozen=True):
     signature_secret: str
     ca_file: str
     sip: str
+    sip_tls: str
     rtc_port: int
     application_number: str
     inspector_url: str
@@ -49,6 +51,7 @@ def dev_document(development: Development, ports: Ports, *, pid: int) -> DevDocu
     """How to reach this server, and as whom."""
     settings, account = development.settings, development.settings.account
     host = _reachable(settings.http.host)
+    sip_host = _reachable(settings.sip.host or settings.http.host)
     api_url = f"http://{host}:{ports.http}"
     return DevDocument(
         api_url=api_url,
@@ -61,7 +64,8 @@ def dev_document(development: Development, ports: Ports, *, pid: int) -> DevDocu
         api_secret=account.api_secret,
         signature_secret=account.signature_secret,
         ca_file=str(development.tls.authority),
-        sip=f"{_reachable(settings.sip.host or settings.http.host)}:{ports.sip}",
+        sip=f"{sip_host}:{ports.sip}",
+        sip_tls=f"{sip_host}:{ports.sip_tls}",
         rtc_port=ports.rtc,
         application_number=settings.dev.number,
         inspector_url=f"{api_url}/inspect",

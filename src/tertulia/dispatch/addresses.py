@@ -1,4 +1,4 @@
-"""Who wants an event: the application's webhook and the conversation's own callback.
+"""Who wants an event: the application's webhook, the conversation's own callback, a voice webhook.
 
 Both are looked up for each attempt, so a changed address counts from the next one: applications
 come with the dispatcher's poll, callbacks from the log itself.
@@ -13,12 +13,14 @@ from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableDirectory, patiently
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Reach, find
+from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
 from tertulia.model.ids import ApplicationId, ConversationId
 from tertulia.model.state import Application, Callback, Profile, Webhook
 
 RTC = "rtc"
 CALLBACK = "callback"
-TARGETS = (RTC, CALLBACK)
+VOICE = "voice"
+TARGETS = (RTC, CALLBACK, VOICE)
 
 CALLBACKS_KEPT = 50_000
 """Conversations whose callback is remembered."""
@@ -59,11 +61,21 @@ class Addresses:
         row = find(event.type)
         if row is not None and Reach.WEBHOOK not in row.reaches:
             return None
+        if target == VOICE or event.type == VOICE_WEBHOOK:
+            return self._voice(event) if target == VOICE else None
         if target == RTC:
             return self._webhook(event.application_id)
         if event.conversation_id is None:
             return None
         return self._callback(await self._callback_of(event.conversation_id), event.type)
+
+    def _voice(self, event: Event) -> Address | None:
+        """What a voice webhook is told names that webhook itself."""
+        if event.type != VOICE_WEBHOOK or event.deleted_at is not None:
+            return None
+        body = voice_body(event.body)
+        webhook = Webhook(body.url, body.method, body.connect_timeout, body.socket_timeout)
+        return self._address(webhook)
 
     def _webhook(self, application_id: ApplicationId) -> Address | None:
         application = self._applications.get(application_id)

@@ -13,7 +13,8 @@ from tertulia.dispatch.records import Held, LaneName
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableLog, patiently
 from tertulia.model.event import Event
-from tertulia.model.ids import Position
+from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
+from tertulia.model.ids import ConversationId, Position
 from tertulia.model.state import Profile
 from tertulia.ports import EventQuery
 
@@ -40,10 +41,12 @@ def lane_of(event: Event, target: str) -> LaneName:
     """The lane that an event belongs to.
 
     What is about a conversation but not of it, its creation and deletion, has a lane of its own:
-    one that is refused must not hold those of all others.
+    one that is refused must not hold those of all others. So has what is told of a call.
     """
     about = None
-    if event.conversation_id is None and isinstance(event.became, Profile):
+    if event.type == VOICE_WEBHOOK and event.deleted_at is None:
+        about = ConversationId(voice_body(event.body).leg_id)
+    elif event.conversation_id is None and isinstance(event.became, Profile):
         about = event.became.id
     return LaneName(event.application_id, event.conversation_id, target, about)
 

@@ -26,9 +26,10 @@ class LaneName(Struct, frozen=True):
     conversation_id: ConversationId | None
     """None: the application's own stream."""
     target: str
-    """`rtc` (the application's webhook) or `callback` (the conversation's own)."""
+    """`rtc` (the application's webhook), `callback` (the conversation's own) or `voice`."""
     about: ConversationId | None = None
-    """Of the application's own stream: the conversation that is created or deleted."""
+    """Of the application's own stream: the conversation that is created or deleted, or, for
+    `voice`, the call's leg."""
 
 
 class Attempt(Struct, frozen=True):

@@ -24,7 +24,7 @@ from tertulia.media.srtp import Srtp
 from tertulia.model import commands
 from tertulia.model.commands import FULL
 from tertulia.protocols import phone_sdp, rtp
-from tertulia.protocols.phone_sdp import FRAME, Agreed
+from tertulia.protocols.phone_sdp import FRAME, NOWHERE, Agreed
 from tertulia.protocols.rtp import RtpPacket
 from tertulia.protocols.sdp import SdpRefused, parse
 
@@ -72,7 +72,10 @@ class Phones:
             description = parse(command.sdp)
             codecs = self._outside.phones.codecs
             agreed = phone_sdp.agree(description, codecs, reaches=self._reaches)
-            leg, phone = self._phone(command.leg, sixth=":" in agreed.place.host)
+            sixth = ":" in agreed.place.host
+            leg, phone = self._known(command.leg) or self._make(command.leg, sixth=sixth)
+            if agreed.place.host not in NOWHERE and phone.line.is_sixth != sixth:
+                raise SdpRefused("its addresses are of another version of IP")
         except SdpRefused as refused:
             self._refuse(command.leg, refused.reason)
             return
@@ -81,9 +84,9 @@ class Phones:
         self._take(leg, phone, agreed)
 
     def offer(self, command: commands.Offer) -> None:
-        hosts = self._outside.phones.hosts
+        sixth = all(":" in host for host in self._outside.phones.hosts)
         try:
-            leg, phone = self._phone(command.leg, sixth=all(":" in host for host in hosts))
+            leg, phone = self._known(command.leg) or self._make(command.leg, sixth=sixth)
         except SdpRefused as refused:
             self._refuse(command.leg, refused.reason)
             return
@@ -120,19 +123,17 @@ class Phones:
     def _refuse(self, name: str, reason: str) -> None:
         self._report(commands.Refused(name, reason))
 
-    def _phone(self, name: str, *, sixth: bool) -> tuple[Leg, PhonePath]:
-        """The leg, a new one with a line if need be.
-
-        Raises:
-            SdpRefused: it is another kind of leg, or there is no room or port for it.
-        """
+    def _known(self, name: str) -> tuple[Leg, PhonePath] | None:
+        """None when there is no such leg. Raises SdpRefused: it is of another kind."""
         leg = self._seats.named.get(name)
-        if leg is not None:
-            if leg.phone is None:
-                raise SdpRefused(_STRANGE)
-            if leg.phone.line.is_sixth != sixth:
-                raise SdpRefused("its addresses are of another version of IP")
-            return leg, leg.phone
+        if leg is None:
+            return None
+        if leg.phone is None:
+            raise SdpRefused(_STRANGE)
+        return leg, leg.phone
+
+    def _make(self, name: str, *, sixth: bool) -> tuple[Leg, PhonePath]:
+        """A leg with a line. Raises SdpRefused: there is no room or port for it."""
         try:
             leg = self._seats.seat(name)
         except BankFull:
@@ -182,13 +183,13 @@ class Phones:
     def _aim(self, slot: int, phone: PhonePath, agreed: Agreed, now: float) -> bool:
         """Whether the peer is to be found elsewhere from now on."""
         place = agreed.place
-        if not agreed.sends and place.host in {"0.0.0.0", "::"}:
-            return False
-        key = self._port.key(place) if place.host else 0
+        if place.host in NOWHERE and phone.since:
+            return False  # on hold, or by a name: it is where it was
+        key = 0 if place.host in NOWHERE else self._port.key(place)
         if key == phone.signalled and phone.since:
             return False
         phone.signalled, phone.since = key, now
-        phone.control = self._port.key(agreed.rtcp) if place.host else 0
+        phone.control = self._port.key(agreed.rtcp) if key else 0
         phone.claims.clear()
         self._bank.origin[slot] = self._bank.target[slot] = key
         return True
@@ -272,7 +273,8 @@ class Phones:
 
     def on_stray(self, slot: int, data: bytes, key: int, now: float) -> bool:
         """RTP that is not from where it is expected; whether it is to be taken all the same."""
-        phone = self._seats.by_slot[slot].phone
+        seat = self._seats.by_slot.get(slot)  # none for what comes after the end of its leg
+        phone = seat.phone if seat is not None else None
         packet = rtp.read(data)
         if phone is None or phone.agreed is None or packet is None:
             return False

@@ -45,6 +45,8 @@ _MUSIC_UNDER_PEAK = 12.0
 """... as is what is so much softer than the loudest voice."""
 _TONE = 6
 """Frames of one frequency, for a tone or a note: pitch of voices glides."""
+_RING_GAP = 4
+"""Frames that do not end it: two close tones, lost packets."""
 _RINGING = 3
 """Frames after the answer in which the tone that sounds is the rest of the ring."""
 
@@ -115,7 +117,7 @@ def _ring(pure: Flags) -> int:
     if not len(found):
         return 0
     start = int(found[0])
-    pauses = (first for first, end in _spans(~pure) if first > start and end - first > _GAP)
+    pauses = (first for first, end in _spans(~pure) if first > start and end - first > _RING_GAP)
     return next(pauses, len(pure))
 
 

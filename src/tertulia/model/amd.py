@@ -43,6 +43,8 @@ class Knobs(Struct, frozen=True):
     """Shorter pauses belong to a word: those before p, t and k last up to so long."""
     between_phrases: int = 260
     """A pause that is made on purpose."""
+    phrase: int = 160
+    """Of speech: what is less after a pause may be somebody else, or a noise."""
     long_greeting: int = 1900
     """From the first word to the last: longer than nearly all that people say first, shorter than
     nearly all that machines say. 200 more would halve the people that are taken for machines, and
@@ -94,7 +96,9 @@ class _Heard:
         """From the first word to the end of the last."""
         self.quiet = 0
         """Since then."""
-        self.words = self.phrases = 0
+        self.certain = 0
+        """Of the greeting, to the end of the last phrase that is surely one."""
+        self.words = self.phrases = self._phrase = 0
 
     def add(self, run: Run) -> None:
         self.total += run.milliseconds
@@ -112,12 +116,16 @@ class _Heard:
 
     def _speak(self, milliseconds: int) -> None:
         knobs = self._knobs
-        if not self.words or self.quiet >= knobs.between_words:
+        if self.quiet >= knobs.between_phrases or not self.words:
+            self._phrase = 0
+        if self.quiet >= knobs.between_words or not self.words:
             self.words += 1
-        if not self.phrases or self.quiet >= knobs.between_phrases:
-            self.phrases += 1
+        self._phrase += milliseconds
         self.greeting += self.quiet + milliseconds
         self.quiet = 0
+        if self._phrase >= knobs.phrase:
+            self.phrases += self._phrase - milliseconds < knobs.phrase
+            self.certain = self.greeting
 
 
 def judge(runs: Iterable[Run], knobs: Knobs = KNOBS) -> Verdict | None:
@@ -140,9 +148,9 @@ def _machine(heard: _Heard, knobs: Knobs) -> Verdict | None:
         return Verdict(MACHINE, 98, "tone")
     if heard.music >= knobs.music:
         return Verdict(MACHINE, 85, "music")
-    if heard.greeting >= knobs.long_greeting:
+    if heard.certain >= knobs.long_greeting:
         return Verdict(MACHINE, 90, "long_greeting")
-    in_phrases = heard.phrases >= knobs.phrases and heard.greeting >= knobs.phrases_length
+    in_phrases = heard.phrases >= knobs.phrases and heard.certain >= knobs.phrases_length
     if heard.words >= knobs.words or in_phrases:
         return Verdict(MACHINE, 80, "many_words")
     if not heard.words and heard.before >= knobs.initial_silence:

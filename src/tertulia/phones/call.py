@@ -11,11 +11,14 @@ from tertulia.media import tones
 from tertulia.media.g711 import Samples
 from tertulia.phones import description
 from tertulia.phones.callee import Callee, Press
-from tertulia.phones.conduct import (
+from tertulia.phones.conduct import Conduct
+from tertulia.phones.description import Agreed
+from tertulia.phones.ear import RATE, Audio, Ear, Heard, Key, Speaks
+from tertulia.phones.mouth import FRAME, Mouth
+from tertulia.phones.orders import (
     Answers,
     AudioOrder,
     CallOrder,
-    Conduct,
     Echoes,
     GoesEarly,
     Holds,
@@ -29,9 +32,6 @@ from tertulia.phones.conduct import (
     Rings,
     Sounds,
 )
-from tertulia.phones.description import Agreed
-from tertulia.phones.ear import RATE, Audio, Ear, Heard, Key, Speaks
-from tertulia.phones.mouth import FRAME, Mouth
 from tertulia.phones.reporting import Reporting
 from tertulia.phones.sounds import key
 from tertulia.phones.wire import Wire

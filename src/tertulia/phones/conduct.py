@@ -6,7 +6,7 @@ Time, what is heard and what has become of orders go in; each method returns the
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tertulia.phones.callee import (
     CALLS,
@@ -34,6 +34,21 @@ from tertulia.phones.callee import (
     Transfer,
     Wait,
 )
+from tertulia.phones.orders import (
+    Answers,
+    Echoes,
+    GoesEarly,
+    Holds,
+    Hushes,
+    Leaves,
+    Order,
+    Presses,
+    Records,
+    Refers,
+    Refuses,
+    Rings,
+    Sounds,
+)
 
 TYPED_MAX = 64
 """Keys that wait for a step that asks for them."""
@@ -42,72 +57,6 @@ AT_ONCE_MAX = 200
 TRANSFER_SECONDS = 30.0
 PRESS_SECONDS = 60.0
 """After which keys are taken for pressed."""
-
-
-class Rings(NamedTuple):
-    """Let the caller know that it rings."""
-
-
-class GoesEarly(NamedTuple):
-    """Let the caller hear us before the call is answered."""
-
-
-class Answers(NamedTuple):
-    """Answer the call."""
-
-
-class Refuses(NamedTuple):
-    code: int
-    text: str = ""
-    to: str = ""
-    """Of 302: the number that is to be called instead."""
-
-
-class Sounds(NamedTuple):
-    """Play it; `played` is told at its end."""
-
-    step: Sound
-
-
-class Hushes(NamedTuple):
-    """Play nothing more of it."""
-
-
-class Presses(NamedTuple):
-    """Send keys; `played` is told at their end."""
-
-    step: Press
-
-
-class Echoes(NamedTuple):
-    on: bool
-
-
-class Records(NamedTuple):
-    on: bool
-    seconds: float = 0.0
-
-
-class Holds(NamedTuple):
-    on: bool
-
-
-class Refers(NamedTuple):
-    """Ask that the other end call somebody else; `transferred` is told what became of it."""
-
-    to: str
-
-
-class Leaves(NamedTuple):
-    """Hang up."""
-
-    why: str = ""
-    """For the log, when the script is at fault."""
-
-
-CallOrder = Rings | GoesEarly | Answers | Refuses | Holds | Refers | Leaves
-AudioOrder = Sounds | Hushes | Presses | Echoes | Records
-Order = CallOrder | AudioOrder
 
 
 class Conduct:

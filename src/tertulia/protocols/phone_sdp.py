@@ -53,8 +53,10 @@ _BESIDES = (
     Codec(13, COMFORT_NOISE, 8000, {}),
 )
 _DYNAMIC = range(96, 128)
-_NOWHERE = ("0.0.0.0", "::")
+_HELD = frozenset({"0.0.0.0", "::"})
 """Of a peer that holds us in the old way (RFC 3264 8.4)."""
+NOWHERE = _HELD | {""}
+"""Hosts of places that cannot be sent to; the last stands for a name."""
 _OPUS_WISHES = "useinbandfec=1"
 _KEYS = "0-16"
 _RTCP = re.compile(r"(\d{1,5})(?: IN IP[46] (\S{1,253}))?", re.ASCII)
@@ -166,7 +168,7 @@ def _agree(
         events = alike or events
     noise = (each[1].payload_type for each in pairs if each[0].name == COMFORT_NOISE)
     host = _host(section, session, reaches)
-    way, held = direction(section, session), host in _NOWHERE
+    way, held = direction(section, session), host in _HELD
     place = Place(host, section.port)
     return Agreed(
         index=index,
@@ -215,7 +217,7 @@ def _host(section: Section, session: Section, reaches: Callable[[str], bool]) ->
         address = ipaddress.ip_address(host)
     except ValueError:
         return ""
-    if address.is_multicast or not (host in _NOWHERE or reaches(host)):
+    if address.is_multicast or not (host in _HELD or reaches(host)):
         raise SdpRefused("the connection address cannot be reached")
     return host
 

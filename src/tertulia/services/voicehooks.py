@@ -1,7 +1,7 @@
 """The voice webhooks: what an application hears of its calls, and what it says to that.
 
-Delivery is best effort so far: what fails is tried once more, then dropped. A durable queue, as
-conversation events have it, comes with the phones (issue 5).
+What they are told goes through the log, as conversation events do; what they are asked is asked
+directly, since somebody waits for the answer.
 """
 
 import asyncio
@@ -15,9 +15,11 @@ from msgspec.structs import replace
 from tertulia.model.calling import name_of, price, seconds, status_of
 from tertulia.model.endpoints import Authorization
 from tertulia.model.errors import TertuliaError
-from tertulia.model.event import Event
+from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import AudioRecordDone, AudioTranscribeDone
 from tertulia.model.events.leg import LegStatus, LegType
+from tertulia.model.events.registry import encode_body
+from tertulia.model.events.voicehook import VOICE_WEBHOOK, CustomTertuliaCall
 from tertulia.model.ids import ApplicationId, LegId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
@@ -28,6 +30,7 @@ from tertulia.model.state import Webhook
 from tertulia.ports import Clock
 from tertulia.services.calls import Patience
 from tertulia.services.conductor import Reactions
+from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands
 from tertulia.services.lines import Line
 from tertulia.services.reactions import body_of
@@ -61,10 +64,12 @@ class Answers(Protocol):
 
 class VoiceHooks:
     def __init__(
-        self, *, answers: Answers, library: Library, errands: Errands, clock: Clock,
+        self, *, answers: Answers, conversations: Conversations, library: Library,
+        errands: Errands, clock: Clock,
         patience: Patience, timelines: Timelines,
     ) -> None:  # fmt: skip
         self._answers = answers
+        self._conversations = conversations
         self._library = library
         self._errands = errands
         self._clock = clock
@@ -247,22 +252,36 @@ class VoiceHooks:
     def _tell(self, line: Line, webhook: Webhook | None, members: dict[str, Any]) -> None:
         """One after the other, as it happened."""
         if webhook is not None:
-            deliver = partial(self._deliver, line, webhook, members)
-            self._errands.in_turn(("voice", line.leg.id), deliver)
+            keep = partial(self._keep, line, webhook, members)
+            self._errands.in_turn(("voice", line.leg.id), keep)
 
-    async def _deliver(self, line: Line, webhook: Webhook, members: dict[str, Any]) -> None:
-        await self.consult(line, webhook, members)
+    async def _keep(self, line: Line, webhook: Webhook, members: dict[str, Any]) -> None:
+        """From the log the dispatcher delivers it, again and again until it has arrived."""
+        body = CustomTertuliaCall(
+            leg_id=line.leg.id, url=webhook.address, members=members,
+            method=(webhook.http_method or "POST").upper(),
+            connect_timeout=webhook.connect_timeout, socket_timeout=webhook.socket_timeout,
+        )  # fmt: skip
+        await self._conversations.happen(
+            line.application_id, Fact(VOICE_WEBHOOK, encode_body(body))
+        )
+        self._timelines.note(line.leg.id, "webhook", _named(webhook, members))
 
     async def _ask(self, line: Line, question: Question) -> bytes:
-        told = question.members.get("status") or question.members.get("type") or ""
-        what = f"{question.webhook.http_method or question.method} {question.webhook.address}"
+        what = _named(question.webhook, question.members)
         try:
             answer = await self._answers.ask(question)
         except Unanswered as error:
-            self._timelines.note(line.leg.id, "webhook", f"{what} {told}: {error}")
+            self._timelines.note(line.leg.id, "webhook", f"{what}: {error}")
             raise
-        self._timelines.note(line.leg.id, "webhook", f"{what} {told}", f"{len(answer)} octets")
+        self._timelines.note(line.leg.id, "webhook", what, f"{len(answer)} octets")
         return answer
+
+
+def _named(webhook: Webhook, members: dict[str, Any]) -> str:
+    """What is said to whom, for a timeline."""
+    told = members.get("status") or members.get("type") or ""
+    return f"{webhook.http_method or 'POST'} {webhook.address} {told}".rstrip()
 
 
 def _webhook(urls: list[str] | None, method: str) -> Webhook | None:

@@ -28,7 +28,6 @@ from tertulia.sip.shell import Shell
 from tertulia.sip.transports import Secrecy
 from tertulia.sip.trunks import Registrations, Trunks, enter
 
-REALM = "tertulia"
 FAREWELL = 1.0
 """Seconds for the other ends to hear that calls end, and for registrars that we go."""
 REFRESH = 25.0
@@ -59,7 +58,7 @@ class SipCarrier:
         self._registrations = Registrations(trunks, shell.tell, shell.counts)
         self._entrance = Entrance(
             shell, plan=plan, trunks=trunks, registrar=registrar, subscribers=subscribers,
-            realm=settings.sip.domain or REALM, admit=self._admit, holder=self._holder,
+            settings=settings.sip, admit=self._admit, holder=self._holder,
         )  # fmt: skip
         router = Router(plan, trunks, registrar, now=lambda: shell.now, domain=lambda: self._domain)
         self._dialler = Dialler(shell, router, trunks, legs, self._emit)

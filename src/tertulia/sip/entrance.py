@@ -5,6 +5,7 @@ challenged, whether it names somebody or nobody, and learns nothing from that.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
@@ -20,13 +21,17 @@ from tertulia.protocols.sip.message import Request
 from tertulia.protocols.sip.signals import Asked, Invited
 from tertulia.protocols.sip.uri import SipUri
 from tertulia.protocols.sip.verbs import Challenge, Pairs, Refuse, Respond
+from tertulia.settings import Sip
 from tertulia.sip.identity import calling, somebody
 from tertulia.sip.plan import SIMULATED, Plan, is_number, plain
 from tertulia.sip.registrar import Owner, Registrar
 from tertulia.sip.shell import Shell
 from tertulia.sip.trunks import Trunk, Trunks
 
+REALM = "tertulia"
 BUSY: Pairs = (("Retry-After", "5"),)
+MD5_ONLY = re.compile(r"baresip v[01]\.")
+"""COMPAT: softphones that understand no challenge when they do not understand each."""
 WAITING_MAX = 4096
 """Calls whose caller's credentials are being looked at."""
 
@@ -46,7 +51,7 @@ class Entrance:
     """`admit` is given calls that may come in; `holder` says whose a call is."""
 
     def __init__(
-        self, shell: Shell, *, plan: Plan, trunks: Trunks, registrar: Registrar, realm: str,
+        self, shell: Shell, *, plan: Plan, trunks: Trunks, registrar: Registrar, settings: Sip,
         subscribers: Subscribers, admit: Callable[[Guest], None],
         holder: Callable[[str], ApplicationId | None],
     ) -> None:  # fmt: skip
@@ -54,7 +59,9 @@ class Entrance:
         self._plan = plan
         self._trunks = trunks
         self._registrar = registrar
-        self._keeper = Gatekeeper(realm, os.urandom(32))
+        self._keeper = Gatekeeper(
+            settings.domain or REALM, os.urandom(32), algorithms=settings.digests
+        )
         self._subscribers = subscribers
         self._admit = admit
         self._holder = holder
@@ -71,7 +78,7 @@ class Entrance:
                 self._shell.tell(Refuse(signal.call, 404))
                 return
         if not signal.message.headers.all("Authorization"):
-            self._challenge(signal.call)
+            self._challenge(signal.call, signal.message)
         elif len(self._waiting) >= WAITING_MAX or not self._shell.start(self._judge_call(signal)):
             self._shell.tell(Refuse(signal.call, 503, headers=BUSY))
         else:
@@ -82,7 +89,7 @@ class Entrance:
         if signal.message.method != "REGISTER":
             self._shell.tell(Respond(signal.call, 405, headers=(("Allow", "INVITE, REGISTER"),)))
         elif not signal.message.headers.all("Authorization"):
-            self._challenge(signal.call)
+            self._challenge(signal.call, signal.message)
         elif not self._shell.start(self._judge_registration(signal)):
             self._shell.tell(Respond(signal.call, 503, headers=BUSY))
 
@@ -174,9 +181,9 @@ class Entrance:
             self._shell.know(flow)
             return trunk or found
         if verdict is Verdict.WRONG and self._trunks.sender(flow.peer[0]) is None:
-            self._shell.gate.failed(flow.peer[0], now)
+            self._shell.strangers.failed(flow.peer[0], now)
         self._waiting.discard(call)
-        self._challenge(call, stale=verdict is Verdict.STALE)
+        self._challenge(call, message, stale=verdict is Verdict.STALE)
         return None
 
     def _named_trunk(self, values: Iterable[str]) -> Trunk | None:
@@ -186,7 +193,9 @@ class Entrance:
                 return self._trunks.known_as(sent.username)
         return None
 
-    def _challenge(self, call: str, *, stale: bool = False) -> None:
+    def _challenge(self, call: str, message: Request, *, stale: bool = False) -> None:
         self._shell.counts.note("challenged")
         values = self._keeper.challenges(os.urandom(8), self._shell.now, stale=stale)
+        if MD5_ONLY.match(message.headers.get("User-Agent") or ""):
+            values = values[-1:]
         self._shell.tell(Challenge(call, tuple(("WWW-Authenticate", value) for value in values)))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from math import inf
 
 from tertulia.protocols.networks import Networks
 from tertulia.protocols.sip.agent import Agent, Limits
@@ -13,8 +14,8 @@ from tertulia.protocols.sip.signals import AnySignal, Ended, Failed, Output, Res
 from tertulia.protocols.sip.verbs import AnyVerb
 from tertulia.settings import Settings
 from tertulia.sip.counts import Counts
-from tertulia.sip.gate import Gate
 from tertulia.sip.locating import Locator, Target
+from tertulia.sip.strangers import Strangers
 from tertulia.sip.transports import Transports
 
 CHORES_MAX = 1000
@@ -35,7 +36,7 @@ class Shell:
     ) -> None:  # fmt: skip
         """`hosts` may be anywhere; others have to be public, or where webhooks may go."""
         self.counts = Counts()
-        self.gate = Gate(self.counts)
+        self.strangers = Strangers(self.counts)
         self.transports = Transports(
             settings.sip, receive=self._receive, lost=self._lost, counts=self.counts
         )
@@ -51,6 +52,8 @@ class Shell:
         self._is_draining = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = inf
+        """When the timer comes."""
         self._chores: set[asyncio.Task[None]] = set()
 
     @property
@@ -75,7 +78,7 @@ class Shell:
 
     def know(self, flow: Flow) -> None:
         """Somebody has shown by a flow who it is."""
-        self.gate.know(flow, self.now)
+        self.strangers.know(flow, self.now)
         self.transports.know(flow)
 
     async def close(self) -> None:
@@ -99,7 +102,7 @@ class Shell:
     def _admits(self, request: Request, flow: Flow) -> bool:
         if self._is_trusted(flow.peer[0]):
             return True
-        return self.gate.admits(flow, request.method, self.now)
+        return self.strangers.admits(flow, request.method, self.now)
 
     def _refuse(self, bad: BadMessage, flow: Flow) -> None:
         """Without remembering anything of it."""
@@ -109,7 +112,7 @@ class Shell:
             self.transports.send(flow, respond(bad.request, bad.status, bad.reason).encode())
 
     def _lost(self, flow: Flow) -> None:
-        self.gate.forget(flow)
+        self.strangers.forget(flow)
         self._tell_lost(flow)
         self._agent.connection_lost(flow, self.now)
         self._drain()
@@ -138,15 +141,15 @@ class Shell:
 
     def _arm(self) -> None:
         due = self._agent.next_timer
-        timer = self._timer
-        if due is None or (timer is not None and not timer.cancelled() and timer.when() <= due):
+        if due is None or self._due <= due:
             return
-        if timer is not None:
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
         self._timer = self._loop.call_at(due, self._timeout)
 
     def _timeout(self) -> None:
-        self._timer = None
+        self._due = inf
         self._agent.timeout(self.now)
         self._drain()
 

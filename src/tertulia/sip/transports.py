@@ -24,7 +24,7 @@ class Secrecy(NamedTuple):
     client: ssl.SSLContext
 
 
-class Door(NamedTuple):
+class Listener(NamedTuple):
     """An address that is listened on."""
 
     bound: Bound
@@ -44,7 +44,7 @@ class Transports:
         self._receive = receive
         self._lost = lost
         self._counts = counts
-        self._doors: dict[bool, Door] = {}
+        self._listeners: dict[bool, Listener] = {}
         """Whether for IPv6."""
         self.port = 0
         """Of UDP and TCP, as bound; the next one of TLS, 0 without."""
@@ -69,26 +69,32 @@ class Transports:
     def flow(self, transport: str, address: tuple[str, int], name: str) -> Flow | None:
         """The way to an address in numbers; `name` is what its certificate has to say. None: there
         is none from here."""
-        door = self._doors.get(":" in address[0])
-        if door is None:
+        listener = self._listeners.get(":" in address[0])
+        if listener is None:
             return None
         if transport == "udp":
-            return door.datagrams.flow(*address)
-        return door.connections.flow(Peer(transport, address, name))
+            return listener.datagrams.flow(*address)
+        return listener.connections.flow(Peer(transport, address, name))
 
     def send(self, flow: Flow, data: bytes) -> bool:
         """False: the flow is gone, or takes no more."""
-        door = self._doors.get(":" in flow.peer[0])
-        way = None if door is None else door.connections if flow.reliable else door.datagrams
+        listener = self._listeners.get(":" in flow.peer[0])
+        way = (
+            None
+            if listener is None
+            else listener.connections
+            if flow.reliable
+            else listener.datagrams
+        )
         sent = way is not None and way.send(flow, data)
         self._counts.note("sent" if sent else "unsent")
         return sent
 
     def know(self, flow: Flow) -> None:
         """Who is at the other end has shown who it is."""
-        door = self._doors.get(":" in flow.peer[0])
-        if door is not None and flow.reliable:
-            door.connections.know(flow)
+        listener = self._listeners.get(":" in flow.peer[0])
+        if listener is not None and flow.reliable:
+            listener.connections.know(flow)
 
     def refresh(self, flow: Flow) -> None:
         """Keep the address translation of a UDP peer open."""
@@ -97,22 +103,22 @@ class Transports:
 
     @property
     def connections(self) -> int:
-        return sum(len(door.connections) for door in self._doors.values())
+        return sum(len(listener.connections) for listener in self._listeners.values())
 
     def addresses(self) -> set[str]:
         """Those that are listened on, and the external one."""
-        found = {door.bound.host for door in self._doors.values()}
+        found = {listener.bound.host for listener in self._listeners.values()}
         return found | ({self._settings.external_address} - {""})
 
     async def close(self) -> None:
         """What was written is sent if the peers take it."""
-        doors, self._doors = list(self._doors.values()), {}
-        for door in doors:
-            for server in door.servers:
+        listeners, self._listeners = list(self._listeners.values()), {}
+        for listener in listeners:
+            for server in listener.servers:
                 server.close()
-            await door.datagrams.close()
-            await door.connections.close()
-            for server in door.servers:
+            await listener.datagrams.close()
+            await listener.connections.close()
+            for server in listener.servers:
                 await server.wait_closed()
 
     async def _open(self, bound: Bound, secrecy: Secrecy | None) -> None:
@@ -126,7 +132,7 @@ class Transports:
             counts=self._counts,
         )  # fmt: skip
         servers: list[asyncio.Server] = []
-        self._doors[":" in bound.host] = Door(bound, datagrams, connections, servers)
+        self._listeners[":" in bound.host] = Listener(bound, datagrams, connections, servers)
         await loop.create_datagram_endpoint(lambda: datagrams, sock=bound.udp)
         servers.append(await loop.create_server(lambda: connections.accept("tcp"), sock=bound.tcp))
         if bound.tls is not None and secrecy is not None:

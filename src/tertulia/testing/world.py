@@ -15,9 +15,10 @@ from tertulia.app.outside import Outside, Store
 from tertulia.devkit import RsaSmith
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId, SessionId, UserId
+from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, SessionId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.state import Application
+from tertulia.model.state import Application, Webhook
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.services.calls import Patience
@@ -222,6 +223,7 @@ class World:
             id=self.ids.application(), name="test", public_key=public_key, created_at=EPOCH
         )
         self._token_count = 0
+        self._dispatched = Position(0)
 
     @classmethod
     async def open(
@@ -284,6 +286,17 @@ class World:
             await services.conductor.catch_up()
             await self.studio.settle()
             await services.errands.settle()
+            await self._dispatch()
+
+    async def _dispatch(self) -> None:
+        """Voice webhooks hear what has been kept for them."""
+        for event in await self.store.follow(self._dispatched):
+            self._dispatched = event.position
+            if event.type == VOICE_WEBHOOK:
+                body = voice_body(event.body)
+                webhook = Webhook(body.url, http_method=body.method)
+                told = Question(event.application_id, webhook, body.members)
+                self.answers.asked.append(told)
 
     async def check_replay(self) -> None:
         await check_replay(self.store, self.store)

@@ -36,7 +36,7 @@ class _Record(NamedTuple):
     until: float = 0.0
 
 
-class Gate:
+class Strangers:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()

@@ -18,7 +18,7 @@ from tests.api.test_phones import (
 
 from tertulia.model.actor import Actor
 from tertulia.model.call_request import CallDraft, ChangeDraft, changed, requested
-from tertulia.model.commands import Close, Detect, Press, Socket
+from tertulia.model.commands import Close, Detect, Press, Socket, Tell
 from tertulia.model.commands import Play as PlaySound
 from tertulia.model.ids import LegId, UserId
 from tertulia.model.state import Endpoint
@@ -177,6 +177,12 @@ def test_a_websocket_is_a_callee(play: Play) -> None:
         assert socket.headers["Authorization"].startswith("Bearer ")
         assert '"language":"en"' in socket.greeting
         assert verbs(world, caller) == ["ring", "answer"]
+        world.studio.digit(caller, "5", 260)
+        await world.settle()
+        (told,) = world.studio.told(Tell)
+        assert msgspec.json.decode(told.text) == {
+            "event": "websocket:dtmf", "digit": "5", "duration": 260,
+        }  # fmt: skip
         world.studio.down(socket.leg, "closed")
         await world.settle()
         assert statuses(world, socket.leg)[-1] == "disconnected"

@@ -16,7 +16,9 @@ def flow(host: str = "9.9.9.9", port: int = 5060) -> Flow:
     return Flow("udp", ("9.0.0.1", 5060), (host, port))
 
 
-def admitted(gate: Strangers, count: int, *, method: str = "INVITE", host: str = "9.9.9.9") -> int:
+def admitted(
+    strangers: Strangers, count: int, *, method: str = "INVITE", host: str = "9.9.9.9"
+) -> int:
     return sum(strangers.admits(flow(host, 1024 + index), method, 0.0) for index in range(count))
 
 

@@ -37,6 +37,7 @@ _log = logging.getLogger("tertulia.phones")
 
 async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
     """Until `over` returns. Raises SettingsError when the port is taken."""
+    ending = asyncio.create_task(over)  # hears of the end before anybody knows that we are there
     data = settings.data.path
     files = settings.sip.phones_path
     phonebook = Phonebook(files)
@@ -58,8 +59,9 @@ async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
             "%d simulated phones are on port %d", len(numbers), exchange.port,
             extra={"action": "phones_up", "port": exchange.port},
         )  # fmt: skip
-        await over
+        await ending
     finally:
+        ending.cancel()
         warming.cancel()
         (data / whereabouts.PHONES).unlink(missing_ok=True)
         await control.close()

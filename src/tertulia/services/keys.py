@@ -6,15 +6,21 @@ program sends goes into the leg that it names, or into all.
 
 from collections.abc import Callable
 
-from tertulia.model.commands import Digit, Press, Speaking
+import msgspec
+
+from tertulia.model.commands import Digit, Press, Speaking, Tell
 from tertulia.model.event import Event, Fact
 from tertulia.model.events.audio import AudioDtmf, AudioSpeakingOff, AudioSpeakingOn
+from tertulia.model.events.leg import LegType
 from tertulia.model.events.registry import Body, encode_body
 from tertulia.model.leg import Leg
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
 from tertulia.services.legs import Legs, LiveLeg
 from tertulia.services.reactions import body_of
+
+KEY_MS = 100
+"""Of a key that a program presses."""
 
 BodyOf = Callable[[Leg], Body]
 
@@ -27,16 +33,31 @@ class Keys:
 
     @property
     def reactions(self) -> Reactions:
-        return {"audio:dtmf": self._send}
+        return {"audio:dtmf": self._pressed_somewhere}
 
     @property
     def hearings(self) -> Hearings:
         return {Digit: self.pressed, Speaking: self._speak}
 
-    async def _send(self, event: Event) -> None:
+    async def _pressed_somewhere(self, event: Event) -> None:
         body = body_of(event)
-        if not isinstance(body, AudioDtmf) or body.method is not None:
-            return
+        if isinstance(body, AudioDtmf):
+            self._tell_sockets(event, body)
+            if body.method is None:
+                self._send(event, body)
+
+    def _tell_sockets(self, event: Event, body: AudioDtmf) -> None:
+        """Websockets' servers hear of each key that anybody in the conversation presses."""
+        there = self._legs.within(event.conversation_id) if event.conversation_id else []
+        for live in there:
+            if live.leg.type is LegType.WEBSOCKET and live.leg.member_id != event.sender:
+                for digit in body.digits or body.digit or "":
+                    told = {"event": "websocket:dtmf", "digit": digit,
+                            "duration": body.duration or KEY_MS}  # fmt: skip
+                    text = msgspec.json.encode(told).decode()
+                    self._legs.tell(event.application_id, Tell(live.leg.id, text))
+
+    def _send(self, event: Event, body: AudioDtmf) -> None:
         for live in self._targets(event, body):
             digits = body.digits or body.digit or ""
             self._legs.tell(event.application_id, Press(live.leg.id, digits))

@@ -14,7 +14,7 @@ from tertulia.model.commands import Close, Echo, Hearing, Join, Listen, Record
 from tertulia.model.commands import Play as PlayCommand
 from tertulia.model.events.voicehook import VOICE_WEBHOOK
 from tertulia.model.state import Capability, Webhook
-from tertulia.testing.world import Answer, World
+from tertulia.testing.world import NUMBER, Answer, World
 
 OFFER = {"type": "offer", "sdp": "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"}
 ANSWER = "https://app.test/answer"
@@ -26,7 +26,9 @@ MUSIC = "https://app.test/music.mp3"
 Script = list[dict[str, Any]]
 
 
-async def called(world: World, *scripts: Any, name: str = "alice") -> str:
+async def called(
+    world: World, *scripts: Any, name: str = "alice", number: str = "447700900000"
+) -> str:
     """A user's call, which is answered by these at answer_url and fallback_answer_url; its leg."""
     webhooks = {"event_url": Webhook(EVENT)}
     for url, key, script in zip(
@@ -39,10 +41,10 @@ async def called(world: World, *scripts: Any, name: str = "alice") -> str:
     if scripts:
         capabilities = {"voice": Capability(webhooks=webhooks)}
         await world.store.put_application(replace(world.application, capabilities=capabilities))
-    return await knocked(world, name)
+    return await knocked(world, name, number)
 
 
-async def knocked(world: World, name: str) -> str:
+async def knocked(world: World, name: str, number: str = "447700900000") -> str:
     """The leg of a user who calls."""
     await user(world, name)
     opened = await world.call("POST", "/v0.3/legs", {"body": {"offer": OFFER}}, user=name)
@@ -50,7 +52,7 @@ async def knocked(world: World, name: str) -> str:
     world.studio.up(leg_id)
     await world.studio.settle()
     body = {
-        "channel": {"type": "app", "id": leg_id, "to": {"type": "phone", "number": "447700900000"}},
+        "channel": {"type": "app", "id": leg_id, "to": {"type": "phone", "number": number}},
         "properties": {"custom_data": {"a": 1}},
     }
     answer = await world.call("POST", "/v0.3/knocking", body, user=name)
@@ -466,7 +468,7 @@ def test_the_house_answers_where_no_application_does(
     at_home: Callable[[Scenario], None],
 ) -> None:
     async def scenario(world: World) -> None:
-        caller = await called(world)
+        caller = await called(world, number=NUMBER)
         await eventually(world, "audio:say")
         (echo,) = world.studio.told(Echo)
         found = await history(world, "CON-1")
@@ -497,7 +499,7 @@ def test_the_house_answers_where_no_application_does(
 
 def test_the_caller_leaves_when_the_house_does(at_home: Callable[[Scenario], None]) -> None:
     async def scenario(world: World) -> None:
-        caller = await called(world)
+        caller = await called(world, number=NUMBER)
         await eventually(world, "audio:say")
         (echo,) = world.studio.told(Echo)
         await world.call("DELETE", f"/v0.3/legs/{echo.leg}")
@@ -505,6 +507,50 @@ def test_the_caller_leaves_when_the_house_does(at_home: Callable[[Scenario], Non
         assert (await shown(world, caller))["status"] == "completed"
 
     at_home(scenario)
+
+
+def test_in_development_a_client_talks_to_the_phone_that_it_dials(
+    at_home: Callable[[Scenario], None],
+) -> None:
+    async def scenario(world: World) -> None:
+        caller = await called(world, number="+15550105")
+        await eventually(world, "member:joined")
+        (call,) = world.exchange.dials
+        assert (call.to.number, call.caller) == ("15550105", NUMBER)
+        world.exchange.answers(call.leg)
+        await eventually(world, "sip:answered")
+        rooms = {each.leg: each.room for each in world.studio.told(Join)}
+        assert rooms[caller] == rooms[call.leg]
+        world.exchange.hangs_up(call.leg)
+        await world.settle()
+        assert (await shown(world, caller))["status"] == "completed"
+        assert not world.exchange.is_open(call.leg)
+
+    at_home(scenario)
+
+
+@pytest.mark.parametrize("number", ["", "alice", "1555\r\n0105"])
+def test_what_cannot_be_dialled_is_for_the_house(
+    at_home: Callable[[Scenario], None], number: str
+) -> None:
+    async def scenario(world: World) -> None:
+        await called(world, number=number)
+        await eventually(world, "audio:say")
+        assert world.exchange.dials == []
+
+    at_home(scenario)
+
+
+def test_elsewhere_a_client_calls_nobody_unless_the_application_says_so(play: Play) -> None:
+    """Calls cost money."""
+
+    async def scenario(world: World) -> None:
+        leg_id = await called(world, number="15550105")
+        await world.settle()
+        assert (await shown(world, leg_id))["status"] == "rejected"
+        assert world.exchange.dials == []
+
+    play(scenario)
 
 
 async def eventually(world: World, wanted: str) -> None:

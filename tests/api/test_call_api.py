@@ -484,6 +484,20 @@ def test_the_timeline_tells_what_happened(play: Play) -> None:
     play(scenario)
 
 
+def test_the_timeline_says_what_was_meant(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        uuid = await answered(world, ncco=[{"action": "talk", "text": "Hello there"}, *SCRIPT])
+        world.exchange.hangs_up(uuid)
+        await world.settle()
+        found = await world.call("GET", f"/v1/calls/{uuid}/timeline")
+        details = {each["text"]: each["detail"] for each in found.json["moments"]}
+        assert details["talk"] == details["audio:say"] == "Hello there"
+        assert details["sip:hangup"].startswith("200 ")
+        assert details["sip:status"] == "0 s"
+
+    play(scenario)
+
+
 def test_an_inbound_call_and_one_of_a_client_are_calls_too(play: Play) -> None:
     async def scenario(world: World) -> None:
         await user(world, "alice")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -71,6 +72,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
         yield _when_ready(process, data)
     finally:
         _stop(process, data)
+
+
+@pytest.fixture(scope="session")
+def phones(server: DevServer) -> Path:
+    """The file that the simulated phones write when they are there: a moment after the server."""
+    noted = Path(server.dev_json).parent / "phones.json"
+    for _ in range(int(READY_WITHIN / _TICK)):
+        if noted.exists():
+            return noted
+        time.sleep(_TICK)
+    pytest.fail("The simulated phones did not start.")
 
 
 def _when_ready(process: "subprocess.Popen[bytes]", data: Path) -> DevServer:

@@ -1,4 +1,4 @@
-// The shortest use of @vonage/server-sdk: a user, a conversation, a member, an event.
+// The shortest use of @vonage/server-sdk: a user, a conversation, a member, an event, a call.
 import { assert, connect, finish, run, step } from './steps.mjs';
 
 const vonage = connect();
@@ -15,4 +15,7 @@ await step('conversations.getEventPage', async () => {
   const page = await vonage.conversations.getEventPage(room.id);
   assert.deepEqual(page.events.map(({ type }) => type), ['member:joined', 'message']);
 });
+await step('voice.createOutboundCall', () => vonage.voice.createOutboundCall({
+  to: [{ type: 'app', user: `srv-${run}` }], from: { type: 'phone', number: '447700900000' }, ncco: [{ action: 'talk', text: 'hi' }],
+}));
 finish();

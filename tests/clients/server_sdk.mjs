@@ -1,7 +1,8 @@
-// Every public method of the conversations, users and applications clients of @vonage/server-sdk,
-// on a running server. Prints a line a step; the last line is `N passed, N failed`.
+// Every public method of the conversations, users, applications and voice clients of
+// @vonage/server-sdk, on a running server. Prints a line a step; the last line is `N passed, N failed`.
 import { assert, connect, finish, step, watched } from './steps.mjs';
 import { applications } from './server_sdk/applications.mjs';
+import { calls } from './server_sdk/calls.mjs';
 import { conversations } from './server_sdk/conversations.mjs';
 import { events } from './server_sdk/events.mjs';
 import { history } from './server_sdk/history.mjs';
@@ -14,13 +15,15 @@ const sdk = {
   users: watched(vonage.users),
   conversations: watched(vonage.conversations),
   applications: watched(vonage.applications),
+  voice: watched(vonage.voice),
 };
 
-for (const suite of [users, conversations, members, events, history, applications, tokens]) {
+for (const suite of [users, conversations, members, events, history, applications, tokens, calls]) {
   await step(`suite: ${suite.name}`, () => suite({
     users: sdk.users.client,
     conversations: sdk.conversations.client,
     applications: sdk.applications.client,
+    voice: sdk.voice.client,
   }));
 }
 

@@ -20,4 +20,4 @@ def test_the_shortest_program_runs(server: DevServer) -> None:
         timeout=60,
         check=False,
     )
-    assert done.stdout.splitlines()[-1:] == ["2 passed, 0 failed"], done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1:] == ["3 passed, 0 failed"], done.stdout + done.stderr

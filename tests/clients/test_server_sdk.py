@@ -4,7 +4,9 @@ import pytest
 from tests.clients import programs
 from tests.clients.conftest import DevServer, Node
 
-pytestmark = [pytest.mark.clients, pytest.mark.system]
+pytestmark = [
+    pytest.mark.clients, pytest.mark.system, pytest.mark.usefixtures("phones")
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", ["drive_server_sdk.mjs", "server_sdk.mjs"])

@@ -166,6 +166,43 @@ def test_a_peer_that_does_not_read_is_cut() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    ("sent", "limit"), [(options()[:40], "DAWDLE_SECONDS"), (b"", "STRANGER_SECONDS")]
+)
+def test_who_dawdles_or_says_nothing_is_cut(
+    sent: bytes, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tertulia.sip.connections.SWEEP", 0.01)
+    monkeypatch.setattr(f"tertulia.sip.connections.{limit}", 0.05)
+
+    async def scenario(one: Post, other: Post) -> None:
+        reader, writer = await asyncio.open_connection(HOST, one.transports.port)
+        writer.write(sent)
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        assert one.counts["connections_cut"] == 1
+        writer.close()
+
+    play(scenario)
+
+
+def test_who_is_known_may_say_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tertulia.sip.connections.SWEEP", 0.01)
+    monkeypatch.setattr("tertulia.sip.connections.PING_SECONDS", 0.05)
+    monkeypatch.setattr("tertulia.sip.connections.STRANGER_SECONDS", 0.2)
+
+    async def scenario(one: Post, other: Post) -> None:
+        reader, writer = await asyncio.open_connection(HOST, one.transports.port)
+        writer.write(options())
+        await until(lambda: len(one.items) == 1)
+        one.transports.know(one.items[0][1])
+        pings = await asyncio.wait_for(reader.readexactly(4 * 6), 20)
+        assert pings == b"\r\n\r\n" * 6
+        assert one.lost == []
+        writer.close()
+
+    play(scenario)
+
+
 def test_a_port_that_is_taken_leaves_nothing_open() -> None:
     async def scenario(one: Post, other: Post) -> None:
         with socket.socket() as taken:

@@ -130,15 +130,17 @@ class Services:
         )  # fmt: skip
         self.hooks = hooks = VoiceHooks(
             answers=outside.answers, conversations=self.conversations,
-            library=self.audio.library, errands=self.errands, clock=clock, patience=patience, timelines=timelines,
+            library=self.audio.library, errands=self.errands, clock=clock, patience=patience,
+            timelines=timelines,
         )  # fmt: skip
         rooms = Rooms(board, hooks)
         self.dialling = dialling = Dialling(
             board, users=self.users, hooks=hooks, clock=clock, ids=ids
         )
         detecting = Detecting(
-            calls=self.calls, legs=self.legs, hooks=hooks, errands=self.errands, ids=ids
-        )
+            calls=self.calls, legs=self.legs, hooks=hooks, errands=self.errands, ids=ids,
+            timelines=timelines,
+        )  # fmt: skip
         connecting = Connecting(board, dialling=dialling, detecting=detecting, hooks=hooks, ids=ids)
         self.scripts = scripts = Scripts(board, rooms=rooms, hooks=hooks, connecting=connecting)
         detecting.consult = scripts.learnt

@@ -57,7 +57,7 @@ class Knobs(Struct, frozen=True):
     phrases_length: int = 1400
     silence_after: int = 720
     """After a very short greeting, for a person. Most machines pause less between sentences."""
-    silence_share: float = 0.25
+    silence_share: float = 0.3
     """Of the greeting's length, which is waited longer: after a longer one more is to come."""
     signal: int = 240
     """Of a tone before any word: the shortest of those of a failed call has 276, a click less."""

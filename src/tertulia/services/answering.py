@@ -5,6 +5,7 @@ COMPAT: a client gives its call up when it is not a member of a conversation wit
 """
 
 import asyncio
+import re
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
@@ -25,6 +26,9 @@ from tertulia.services.voicehooks import Unanswered, VoiceHooks
 
 TRIES = 3
 """Requests to a server before its fallback is asked (wire-api 5.4)."""
+
+DIALLED = re.compile(r"[0-9*#]{1,32}")
+"""What a telephone can dial."""
 
 Webhooks = dict[str, Webhook]
 
@@ -87,16 +91,17 @@ class Answering:
 
     def _usual(self, line: Line) -> Script:
         """What is done with a user's own softphone when nobody says otherwise: it talks to whom it
-        dials. Nothing for all other calls."""
-        leg = line.leg
-        if leg.type is not LegType.SIP:
+        dials. In development that goes for apps too. Nothing for all other calls."""
+        leg, own = line.leg, self._numbers(line.application_id)
+        is_app = leg.type is LegType.APP
+        if leg.type is not LegType.SIP and not (is_app and self._house is not None):
             return ()
         if leg.to.user:
             return (Connect(endpoint=[AppEndpoint(user=leg.to.user)]),)
-        is_own = leg.to.number in self._numbers(line.application_id)
-        if leg.to.number is None or is_own:
+        number = (leg.to.number or "").removeprefix("+")
+        if number in own or not DIALLED.fullmatch(number):
             return ()
-        return (Connect(endpoint=[PhoneEndpoint(number=leg.to.number)]),)
+        return (Connect(endpoint=[PhoneEndpoint(number=number)], random_from_number=is_app),)
 
     async def _asked(self, line: Line, gate: Gate, webhooks: Webhooks) -> None:
         asking = asyncio.create_task(self.script(line, webhooks))

@@ -19,10 +19,13 @@ from tertulia.services.conductor import Hearings
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs
 from tertulia.services.lines import Line
+from tertulia.services.timelines import Timelines
 from tertulia.services.voicehooks import VoiceHooks
 
 HUMAN, MACHINE = "human", "machine"
 BEEP, NO_BEEP = "beep_start", "beep_timeout"
+DETECTION = "detection"
+"""In timelines: what was found out, also where no event tells of it."""
 
 Consult = Callable[[Line, dict[str, Any]], Coroutine[Any, Any, None]]
 """Tell the application, and do what it says to that."""
@@ -38,13 +41,15 @@ class _Watch(Struct, eq=False):
 
 class Detecting:
     def __init__(
-        self, *, calls: Calls, legs: Legs, hooks: VoiceHooks, errands: Errands, ids: Ids
-    ) -> None:
+        self, *, calls: Calls, legs: Legs, hooks: VoiceHooks, errands: Errands, ids: Ids,
+        timelines: Timelines,
+    ) -> None:  # fmt: skip
         self._calls = calls
         self._legs = legs
         self._hooks = hooks
         self._errands = errands
         self._ids = ids
+        self._timelines = timelines
         self._watches: dict[str, _Watch] = {}
         self.consult: Consult = self._only_tell
         """Tell the application."""
@@ -73,6 +78,8 @@ class Detecting:
         is_machine = report.verdict == MACHINE
         if not (is_machine and watch.detection.beep and not watch.detection.hangs_up):
             del self._watches[report.detect]
+        told = f"{report.verdict}, {report.confidence} %, {report.cause}"
+        self._timelines.note(watch.line.leg.id, "event", DETECTION, told)
         if not watch.line.live.is_ending:
             await self._say(watch, report)
 
@@ -91,6 +98,8 @@ class Detecting:
         if watch is None or watch.line.live.is_ending:
             return
         state = BEEP if report.heard else NO_BEEP
+        told = f"beep, {report.hertz} Hz" if report.heard else "no beep"
+        self._timelines.note(watch.line.leg.id, "event", DETECTION, told)
         await self._tell(watch, state, 100 if report.heard else 0)
         self._errands.run(self.consult(watch.line, {"status": MACHINE, "sub_state": state}))
 

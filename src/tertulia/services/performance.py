@@ -7,6 +7,7 @@ from msgspec import Struct
 from tertulia.model.actor import Actor
 from tertulia.model.ids import LegId
 from tertulia.model.script import Connect, Script
+from tertulia.model.script_orders import Heard
 from tertulia.model.script_run import Run
 from tertulia.services import errands
 from tertulia.services.audiocontrol import Place
@@ -31,8 +32,8 @@ class Pair(Struct, eq=False):
 class Performance:
     """`then` is done at the end of the script instead of ending the call."""
 
-    __slots__ = ("has_begun", "is_speech", "line", "listening", "pair", "recording",
-                 "run", "sound", "then",
+    __slots__ = ("has_begun", "heard", "is_speech", "line", "listening", "pair", "recording",
+                 "run", "saves", "sound", "then",
                  "timers")  # fmt: skip
 
     def __init__(
@@ -47,6 +48,10 @@ class Performance:
         self.recording: str | None = None
         """The one that the script waits for."""
         self.listening: tuple[Place, str] | None = None
+        self.saves = False
+        """What it listens to is kept."""
+        self.heard: Heard | None = None
+        """What was understood of it, until that is told with the address of the recording."""
         self.pair: Pair | None = None
         self.timers: dict[int, errands.Timer] = {}
 

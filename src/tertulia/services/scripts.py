@@ -16,17 +16,14 @@ from tertulia.model.errors import NothingSounds, TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.events.audio import (
     AudioAsrDone,
+    AudioAsrRecordDone,
     AudioDtmf,
-    AudioPlay,
     AudioPlayDone,
     AudioPlayStop,
-    AudioRecord,
     AudioRecordDone,
-    AudioSay,
     AudioSayDone,
     AudioSayStop,
     AudioSpeakingOn,
-    Transcription,
 )
 from tertulia.model.ids import ConversationId, LegId
 from tertulia.model.leg import Leg
@@ -118,6 +115,7 @@ class Scripts:
             "audio:say:done": self._sounded, "audio:say:stop": self._sounded,
             "audio:play:done": self._sounded, "audio:play:stop": self._sounded,
             "audio:record:done": self._recorded, "audio:asr:done": self._understood,
+            "audio:asr:record:done": self._saved,
             "audio:dtmf": self._pressed, "audio:speaking:on": self._spoke,
         }  # fmt: skip
 
@@ -252,12 +250,31 @@ class Scripts:
         if not isinstance(body, AudioAsrDone):
             return
         asr = body.asr
-        performance = self._awaited.pop(asr.asr_id, None)
-        if performance is None or performance.listening is None:
+        performance = self._awaited.get(asr.asr_id)
+        if performance is None:
             return
-        if performance.listening[1] == asr.asr_id:
-            results = tuple(Reading(each.word, each.confidence) for each in asr.results)
-            self._in_turn(performance, Heard(results, asr.timeout_reason, asr.error))
+        results = tuple(Reading(each.word, each.confidence) for each in asr.results)
+        heard = Heard(results, asr.timeout_reason, asr.error)
+        if performance.saves and results:  # what was heard is being kept, and told next
+            performance.heard = heard
+        else:
+            self._tell_heard(performance, asr.asr_id, heard)
+
+    async def _saved(self, event: Event) -> None:
+        body = body_of(event)
+        if not isinstance(body, AudioAsrRecordDone):
+            return
+        asr = body.asr
+        performance = self._awaited.get(asr.asr_id)
+        if performance is not None and performance.heard is not None:
+            heard = replace(performance.heard, recording_url=asr.destination_url or None)
+            performance.heard = None
+            self._tell_heard(performance, asr.asr_id, heard)
+
+    def _tell_heard(self, performance: Performance, asr_id: str, heard: Heard) -> None:
+        self._awaited.pop(asr_id, None)
+        if performance.listening is not None and performance.listening[1] == asr_id:
+            self._in_turn(performance, heard)
 
     async def _pressed(self, event: Event) -> None:
         """A key that the worker heard, or that the client sent as an event."""
@@ -287,7 +304,7 @@ class Scripts:
         if performance.line.live.is_ending:  # its sounds end with it, and say so
             happening = HungUp()
         for order in run.begin() if happening is None else run.on(happening):
-            self._timelines.note(performance.leg_id, "script", type(order).__name__.lower())
+            self._timelines.order(performance.leg_id, order)
             if performance.line.live.is_held_back and not isinstance(order, UNANSWERED):
                 await self._pickup.pick_up(performance.line.live)
             await self._obeying[type(order)](performance, order)
@@ -298,9 +315,9 @@ class Scripts:
         try:
             place = await self._audio.leg(performance.leg_id, performance.system)
             if isinstance(action, Talk):
-                sound_id = await self._audio.say(place, _said(action), performance.system)
+                sound_id = await self._audio.say(place, said(action), performance.system)
             else:
-                sound_id = await self._audio.play(place, _played(action), performance.system)
+                sound_id = await self._audio.play(place, played(action), performance.system)
         except TertuliaError as error:
             self._in_turn(performance, SoundOver(str(error)))
             return
@@ -324,7 +341,7 @@ class Scripts:
     async def _record(self, performance: Performance, action: Record) -> None:
         try:
             place = await self._audio.leg(performance.leg_id, performance.system)
-            recording = await self._audio.record(place, _recorded(action), performance.system)
+            recording = await self._audio.record(place, recorded(action), performance.system)
         except TertuliaError as error:
             self._hooks.complain(performance.line, f"record: {error}")
             if action.has_end:
@@ -371,6 +388,7 @@ class Scripts:
             self._in_turn(performance, Heard(error=str(error)))
             return
         performance.listening = (place, asr_id)
+        performance.saves = speech.save_audio
         self._awaited[asr_id] = performance
 
     async def _unlisten(self, performance: Performance, _: Unlisten) -> None:
@@ -461,27 +479,3 @@ class Scripts:
             await self._members.create(callee.own, callee.entry, system)
         else:
             await meet()
-
-
-def _said(talk: Talk) -> AudioSay:
-    is_ssml = talk.text.lstrip().startswith("<speak")
-    return AudioSay(
-        text=talk.text, level=talk.level, loop=talk.loop, language=talk.language,
-        style=talk.style, premium=talk.premium or None, ssml=is_ssml or None,
-    )  # fmt: skip
-
-
-def _played(stream: Stream) -> AudioPlay:
-    return AudioPlay(stream_url=stream.stream_url, level=stream.level, loop=stream.loop)
-
-
-def _recorded(record: Record) -> AudioRecord:
-    wanted = record.transcription
-    return AudioRecord(
-        format=record.format, split=True if record.split else None, channels=record.channels,
-        end_on_silence=record.end_on_silence, end_on_key=record.end_on_key,
-        time_limit=record.time_out, beep_start=record.beep_start or None,
-        transcription=Transcription(
-            language=wanted.language, sentiment_analysis=wanted.sentiment_analysis or None
-        ) if wanted else None,
-    )  # fmt: skip

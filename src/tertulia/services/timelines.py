@@ -13,10 +13,12 @@ from tertulia.model.event import Event
 from tertulia.model.ids import LegId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
+from tertulia.model.script_orders import Order
 from tertulia.model.state import Member
 from tertulia.model.telephone import Stepped
 from tertulia.ports import Clock
 from tertulia.services.conductor import Reactions
+from tertulia.services.timeline_words import of_event, of_order
 
 CALLS_MAX = 500
 MOMENTS_MAX = 400
@@ -57,9 +59,11 @@ class Timelines:
             for name in (
                 "leg:status:update", "member:joined", "member:media", "member:left", "sip:ringing",
                 "sip:answered", "sip:hangup", "sip:status", "sip:machine", "sip:amd_machine",
-                "audio:play", "audio:play:done", "audio:say", "audio:say:done", "audio:record",
-                "audio:record:done", "audio:dtmf", "audio:asr:done", "audio:speaking:on",
-                "audio:speaking:off", "rtc:ringing", "rtc:answered", "rtc:hangup",
+                "audio:play", "audio:play:done", "audio:play:stop", "audio:say", "audio:say:done",
+                "audio:say:stop", "audio:record", "audio:record:done", "audio:dtmf", "audio:asr",
+                "audio:asr:done", "audio:mute:on", "audio:mute:off", "audio:earmuff:on",
+                "audio:earmuff:off", "audio:speaking:on", "audio:speaking:off", "rtc:ringing",
+                "rtc:answered", "rtc:hangup",
             )
         }  # fmt: skip
 
@@ -69,6 +73,10 @@ class Timelines:
 
     def note(self, leg_id: str, lane: str, text: str, detail: str = "") -> None:
         self._keep(leg_id, Moment(self._clock.now(), lane, text[:TEXT_MAX], detail[:TEXT_MAX]))
+
+    def order(self, leg_id: str, order: Order) -> None:
+        """What a call's script wants done."""
+        self.note(leg_id, "script", type(order).__name__.lower(), of_order(order))
 
     def step(self, step: Stepped) -> None:
         """A SIP message of a call."""
@@ -81,7 +89,8 @@ class Timelines:
             text = event.type
             if isinstance(event.became, Leg):
                 text += f" {event.became.status}"
-            self._keep(leg_id, Moment(event.timestamp, "event", text))
+            detail = of_event(event)[:TEXT_MAX]
+            self._keep(leg_id, Moment(event.timestamp, "event", text, detail))
 
     def _leg_of(self, event: Event) -> str | None:
         """The leg itself, that by which a member is there, or the one that the body names."""

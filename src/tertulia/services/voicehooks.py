@@ -294,7 +294,8 @@ def _result(result: Submit) -> dict[str, Any]:
         members["dtmf"] = {"digits": result.digits, "timed_out": result.timed_out}
     if (heard := result.speech) is not None:
         found = [{"text": each.text, "confidence": each.confidence} for each in heard.results]
-        speech = {"results": found, "timeout_reason": heard.reason, "error": heard.error}
+        speech = {"results": found, "timeout_reason": heard.reason, "error": heard.error,
+                  "recording_url": heard.recording_url}  # fmt: skip
         members["speech"] = {name: value for name, value in speech.items() if value is not None}
     return members
 

@@ -108,6 +108,7 @@ class SipCarrier:
             "registered_contacts": ("gauge", len(self._registrar)),
             "registered_trunks": ("gauge", len(self._registrations.up)),
             "open_connections": ("gauge", shell.transports.connections),
+            **{f"agent_{name}": ("gauge", size) for name, size in shell.sizes.items()},
             **{f"{name}_total": ("counter", count) for name, count in counted},
         }
 
@@ -202,6 +203,7 @@ class SipCarrier:
             self._shell.tell(verbs.Refuse(signal.call, refusal.code, headers=(wait,)))
             return
         self._shell.counts.note("calls_in")
+        self._shell.know(signal.flow)
         homes = (signal.message.from_.uri.address, signal.flow.local[0])
         leg = CarriedLeg(signal.call, guest.application_id, signal.call, homes, meters)
         self._legs.add(leg)

@@ -61,6 +61,11 @@ class Shell:
         """Seconds that only go forward."""
         return self._loop.time()
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of all that the agent remembers: nothing when nothing goes on."""
+        return self._agent.sizes
+
     def tell(self, verb: AnyVerb) -> None:
         """Raises ValueError for a URI that is none."""
         self._agent.tell(verb, self.now)

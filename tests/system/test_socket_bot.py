@@ -181,14 +181,14 @@ def check_stream(bot: Party, start: int, sent: list[float]) -> None:
     lost = len(sent) // SECOND * (SECOND - PAUSE) - int(heard.sum())
     delays = delayed([bot.came[start + end] for end in ends], pauses)
     early, late = 1000 * np.median(delays[:3]), 1000 * np.median(delays[-5:])
-    seconds = bot.came[-1] - bot.came[start]
-    more = len(bot.came) - 1 - start - seconds * SECOND
+    came = np.array(bot.came[start:])
+    speed = np.polyfit(came - came[0], np.arange(len(came)), 1)[0]
     print(
         f"{len(sent)} frames of the caller: {gaps} gaps, {lost} lost, {early:.0f} ms late at "
-        f"first and {late:.0f} at last; {more:+.1f} frames more than {SECOND} a second"
+        f"first and {late:.0f} at last; {speed:.3f} frames a second"
     )
     assert gaps <= LATE_MOST * len(sent) + 1 and lost <= gaps + LATE_MOST * len(sent)
-    assert abs(late - early) < 60 and abs(more) < 15 + LATE_MOST * len(sent)
+    assert abs(late - early) < 60 and abs(speed - SECOND) < 0.5
 
 
 def delayed(ends: list[float], pauses: list[float]) -> list[float]:

@@ -65,6 +65,7 @@ from tertulia.model.script_orders import (
     Unlisten,
 )
 from tertulia.model.state import Member, Webhook
+from tertulia.services.audio_actions import played, recorded, said
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.connecting import Connecting
 from tertulia.services.detecting import MACHINE

@@ -242,7 +242,7 @@ def frame(body: bytes) -> bytes:
 
 
 OURS = frame(bytes([VERSION]))
-HELLO = frame(b"\x96\xa5Hello\x01\xa10\x01\xcd\x1f\xfd\x90")
+HELLO = frame(b"\x96\xa5Hello\x02\xa10\x01\xcd\x1f\xfd\x90")
 
 
 @pytest.mark.parametrize(

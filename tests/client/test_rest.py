@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests.client.scripted import Peer, serving
 
+from tertulia.client.asking import ChatRest
 from tertulia.client.login import Login, NoServer
 from tertulia.client.rest import Denied, Part, Rest
 from tertulia.client.websocket import Dropped
@@ -135,6 +136,20 @@ def test_a_file_is_a_form() -> None:
     asyncio.run(scenario())
 
 
+def test_a_file_is_taken_as_it_is() -> None:
+    content = b"{" + bytes(range(256))
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await answer(peer, "200 OK", content, "Content-Type: audio/mpeg")
+
+    async def scenario() -> None:
+        async with serving(script) as url, Rest(lambda: login(url)) as rest:
+            assert await rest.download("/v3/media/MED-1") == content
+
+    asyncio.run(scenario())
+
+
 def test_a_long_history_is_read_to_its_end() -> None:
     async def script(peer: Peer) -> None:
         while True:
@@ -144,7 +159,7 @@ def test_a_long_history_is_read_to_its_end() -> None:
             await answer(peer, "200 OK", msgspec.json.encode({"_embedded": {"events": events}}))
 
     async def scenario() -> None:
-        async with serving(script) as url, Rest(lambda: login(url)) as rest:
+        async with serving(script) as url, ChatRest(lambda: login(url)) as rest:
             found = await rest.events_from("CON-1", 3)
             assert [event["id"] for event in found] == list(range(3, 251))
 

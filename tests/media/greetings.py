@@ -181,7 +181,7 @@ def _machine(cast: Cast, chance: Generator) -> Greeting:
         parts.append(_silence(chance.uniform(0.2, 1.2)))
         beep_at = sum(map(len, parts)) / RATE
         parts.append(_tone((hertz,), seconds, chance.uniform(0.08, 0.3)))
-    audio, lost = _line(np.concatenate((*parts, _silence(2.0))), cast, chance)
+    audio, lost = _line(np.concatenate((*parts, _silence(4.0))), cast, chance)
     return Greeting(kind, True, audio, beep_at, hertz, seconds, lost)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 from tests.system.caller import Caller
 from tests.system.diary import Diary
+from tests.system.file_server import serving, wav
 from tests.system.hall import Hall
 from tests.system.phone_ear import PhoneEar
 from tests.system.program import Program
@@ -24,6 +25,7 @@ from tests.system.scenario import scenario
 from tests.system.sipp_party import Sipp, free_port, sipp
 from tests.system.softphone import gather_loopback
 from tests.system.stage import Stage
+from tests.system.tones import tone
 from tests.system.tree import Tree
 
 from tertulia import devkit
@@ -40,6 +42,9 @@ TRUNK = ("trunk", "open sesame")
 """What the trunk shows; and what we show others."""
 US = ("us", "let us in")
 OPEN = ("started", "ringing", "answered", "machine")
+MUSIC = 1_300
+"""Hertz of what the application plays."""
+TONE = "/tone.wav"
 SETTLED_WITHIN = 20.0
 """Seconds until nothing is left of calls that have ended; generous."""
 PLAN = """
@@ -121,7 +126,7 @@ class Office:
     """What one test has to do with."""
 
     def __init__(
-        self, house: Premises, hall: Hall, program: Program, ear: PhoneEar, folder: Path
+        self, house: Premises, hall: Hall, program: Program, ear: PhoneEar, files: str, folder: Path
     ) -> None:
         self.house = house
         self.hall = hall
@@ -130,6 +135,10 @@ class Office:
         self.program = program
         self.ear = ear
         self.folder = folder
+        self.music: dict[str, Any] = {
+            "action": "stream", "streamUrl": [f"{files}{TONE}"], "loop": 0, "bargeIn": True,
+        }  # fmt: skip
+        """A tone of MUSIC hertz for as long as the call lasts."""
         self._runs = 0
 
     @property
@@ -155,7 +164,7 @@ class Office:
         """It waits for a call to a number that begins with 1777, or 1778 by TCP."""
         self._runs += 1
         return sipp(
-            self.folder / f"callee-{self._runs}", scenario(*steps), *options, host=CALLEES,
+            self.folder / f"callee-{self._runs}", scenario(*steps), options, host=CALLEES,
             port=self.house.callees, transport=transport, ear=self.ear.port,
         )  # fmt: skip
 
@@ -164,6 +173,12 @@ class Office:
         members.setdefault("from", {"type": "phone", "number": OWN})
         wanted = {"to": [{"type": "phone", "number": to}], "ncco": list(script), **members}
         return str((await self.caller.post("/v1/calls", wanted))["uuid"])
+
+    async def user(self, name: str, password: str) -> None:
+        """Who may register a softphone; once for all tests."""
+        wanted = {"name": name, "channels": {"sip": [{"username": name, "password": password}]}}
+        answer = await self.caller.call("POST", "/v1/users", wanted)
+        assert answer.status == 201 or b"duplicate" in answer.raw, answer
 
     async def hang_up(self, leg: str) -> None:
         answer = await self.caller.call("PUT", f"/v1/calls/{leg}", {"action": "hangup"})
@@ -246,13 +261,14 @@ async def office(house: Premises, folder: Path) -> AsyncIterator[Office]:
         Caller(house.document) as caller,
         Diary.of(house.tree.data) as diary,
         PhoneEar.listening() as ear,
+        serving({TONE: wav(tone(MUSIC, 5))}) as files,
     ):
         await diary.read()
         diary.entries.clear()
         await asyncio.to_thread(_set_webhooks, house.document, program.url)
         made = await caller.post("/v1/conversations", {"name": f"hall {folder}"})
         hall = Hall(Stage(house.tree, house.document, caller), diary, made["id"])
-        here = Office(house, hall, program, ear, folder)
+        here = Office(house, hall, program, ear, files, folder)
         try:
             yield here
             await here.settled()

@@ -50,7 +50,7 @@ def send(
 def invite(body: str = "", *fields: str, number: int = 1) -> str:
     """The beginning of a call."""
     return send(
-        "INVITE", number, body or offer(), *fields, uri="sip:[service]@[remote_ip]:[remote_port]",
+        "INVITE", number, body or offer(), "X-Test: of mine", *fields, uri="sip:[service]@[remote_ip]:[remote_port]",
         is_first=True,
     )  # fmt: skip
 

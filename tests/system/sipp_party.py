@@ -6,7 +6,7 @@ It is the Debian package sip-tester. Where it is not installed these tests say s
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,20 +31,23 @@ HERTZ = 700
 class Sipp:
     """One run: one call, or more of the same."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path, port: int) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, folder: Path, place: tuple[str, int]
+    ) -> None:
         self._process = process
         self._folder = folder
-        self.port = port
+        self._place = place
 
-    def tell(self, host: str) -> None:
+    def tell(self) -> None:
         """Let a scenario over UDP that waits for the test go on."""
+        host, port = self._place
         message = (
             f"{GO} sip:go@{host} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:9;branch=z9hG4bK-go\r\n"
             f"From: <sip:test@{host}>\r\nTo: <sip:sipp@{host}>\r\n"
             f"Call-ID: 1-{self._process.pid}\r\nCSeq: 99 {GO}\r\nContent-Length: 0\r\n\r\n"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(message.encode(), (host, self.port))
+            sender.sendto(message.encode(), (host, port))
 
     async def ends(self, within: float = PATIENCE + 5) -> None:
         """All was as the scenario says."""
@@ -69,7 +72,7 @@ class Sipp:
 
 @asynccontextmanager
 async def sipp(
-    folder: Path, play: str, *options: str, to: str = "", host: str = "127.0.0.2",
+    folder: Path, play: str, options: Sequence[str] = (), *, to: str = "", host: str = "127.0.0.2",
     number: str = "15550199", caller: str = "447700900001", transport: str = "udp", port: int = 0,
     ear: int = 0,
 ) -> AsyncIterator[Sipp]:  # fmt: skip
@@ -89,7 +92,7 @@ async def sipp(
             "-timeout", str(PATIENCE), "-timeout_error", *options,
             cwd=folder, stdout=screen, stderr=screen, stdin=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-    party = Sipp(process, folder, port)
+    party = Sipp(process, folder, (host, port))
     try:
         yield party
     finally:

@@ -1,13 +1,29 @@
 """sipp calls in: by UDP and TCP, as a trunk and as a softphone, in order and out of order."""
 
+import asyncio
+import io
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from tests.system.office import NUMBER, OWN, TRUNK, UNKNOWN, Office, Premises, Session, premises
+import soundfile
+from tests.system.office import (
+    MUSIC,
+    NUMBER,
+    OWN,
+    TRUNK,
+    UNKNOWN,
+    Office,
+    Premises,
+    Session,
+    premises,
+)
 from tests.system.office import play as play_at
 from tests.system.scenario import (
+    SPEAKING,
     ack,
     again,
     answered,
@@ -26,16 +42,18 @@ from tests.system.scenario import (
     speak,
     until_told,
     wait,
-    SPEAKING,
 )
 from tests.system.sipp_party import HERTZ, needs_sipp, sipp
 from tests.system.speakers import needs_speech
+from tests.system.tones import RATE, Samples, level
 
 pytestmark = [pytest.mark.system, needs_sipp]
 
 Play = Callable[[Session], None]
-MENU = {"action": "input", "type": ["dtmf"], "dtmf": {"timeOut": 10}}
-"""Keeps a call up."""
+UP = ("started", "ringing", "answered", "completed")
+ECHO, NOBODY = "15550105", "15550103"
+"""Simulated phones."""
+ALICE = ("alice", "wonder land")
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +67,34 @@ def play(house: Premises, tmp_path: Path) -> Play:
     return partial(play_at, house=house, folder=tmp_path)
 
 
+def known_as(name: str, password: str) -> dict[str, Any]:
+    """Credentials to answer challenges with."""
+    return {"options": ("-au", name, "-ap", password), "host": UNKNOWN, "number": NUMBER}
+
+
+def connect(number: str, **members: Any) -> dict[str, Any]:
+    return {"action": "connect", "endpoint": [{"type": "phone", "number": number}], **members}
+
+
+async def recorded(here: Office, path: str = "/recorded") -> Samples:
+    """The channels of a recording, at 16 kHz."""
+    async with asyncio.timeout(20):
+        while not (told := here.program.of(path)):
+            await asyncio.sleep(0.02)
+    raw = await here.hall.download(told[0]["recording_url"])
+    sound, rate = soundfile.read(io.BytesIO(raw), dtype="int16", always_2d=True)
+    assert rate == RATE
+    return np.asarray(sound.T)
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_its_own_scenario(play: Play, transport: str) -> None:
     async def session(here: Office) -> None:
-        here.says(MENU)
-        options = ("-d", "300")
-        running = sipp(here.folder, "uac", *options, to=here.sip, transport=transport)
+        here.says(here.music)
+        running = sipp(here.folder, "uac", ("-d", "300"), to=here.sip, transport=transport)
         async with running as phone:
             await phone.ends()
-        leg = await here.leg()
-        await here.told(leg, "started", "ringing", "answered", "completed")
+        await here.told(await here.leg(), *UP)
         assert here.program.of("/answer")[0]["to"] == OWN
 
     play(session)
@@ -72,18 +108,92 @@ def test_a_text_is_heard_and_the_script_hangs_up(play: Play) -> None:
             await here.ear.hears_something()
             await phone.ends()
         leg = await here.leg()
-        await here.told(leg, "started", "ringing", "answered", "completed")
+        await here.told(leg, *UP)
         done = await here.program.has_told("/event", uuid=leg, status="completed")
         assert (done["disconnected_by"], done["sip_code"]) == ("platform", 200)
+        asked = here.program.of("/answer")[0]
+        assert asked["SipHeader_X-Test"] == "of mine"
+        assert (asked["from"], asked["endpoint_type"]) == ("447700900001", "phone")
 
     play(session)
 
 
-def test_what_it_plays_is_recorded(play: Play) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_what_it_plays_comes_back_and_is_recorded(play: Play, transport: str) -> None:
+    """To an echo, so that it is what the phone is sent as well."""
+
     async def session(here: Office) -> None:
-        here.says({"action": "record", "format": "wav", "endOnKey": "#", "timeOut": 3})
-        async with here.sipp(invite(SPEAKING), answered(), speak(), hung_up()) as phone:
+        record = {
+            "action": "record", "format": "wav", "split": "conversation", "channels": 2,
+            "eventUrl": [here.url("/recorded")],
+        }  # fmt: skip
+        here.says(record, connect(ECHO))
+        running = here.sipp(invite(SPEAKING), answered(), speak(), hung_up(), transport=transport)
+        async with running as phone:
+            echo = await here.leg("answered", nth=1)
+            await asyncio.sleep(1)  # of sound
+            await here.hang_up(echo)
             await phone.ends()
-        
+        await here.told(echo, *UP)
+        await here.told(await here.leg(), *UP)
+        for channel in await recorded(here):
+            assert level(channel[-RATE // 2 :], HERTZ) > 0.1
+
+    play(session)
+
+
+def test_it_is_heard_in_a_conversation(play: Play) -> None:
+    async def session(here: Office) -> None:
+        anne = await here.hall.phone(f"anne-{here.folder.name}")
+        room = await here.hall.another()
+        await anne.enter(room)
+        name = (await here.caller.get(f"/v1/conversations/{room}"))["name"]
+        here.says({"action": "conversation", "name": name})
+        async with here.sipp(invite(SPEAKING), answered(), speak(), until_told(), bye()) as phone:
+            await anne.hears(HERTZ)
+            phone.tell()
+            await phone.ends()
+            await anne.hears_silence()
+        async with here.sipp(invite(), answered(), until_told(), bye()) as phone:
+            anne.tone(MUSIC)
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        for nth in range(2):
+            await here.told(await here.leg(nth=nth), *UP)
+        await anne.must("PUT", f"/legs/{anne.leg}", {"action": "hangup"})
+
+    play(session)
+
+
+def test_a_trunk_shows_who_it_is(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        running = here.sipp(
+            challenged(), answered(2), until_told(), bye(3), **known_as(*TRUNK)
+        )  # fmt: skip
+        async with running as phone:
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+        assert here.program.of("/answer")[0]["to"] == NUMBER
+
+    play(session)
+
+
+@pytest.mark.parametrize(
+    "credentials", [("trunk", "not this"), ("nobody", "open sesame"), ("alice", "not this")]
+)
+def test_who_cannot_show_that_gets_nowhere(play: Play, credentials: tuple[str, str]) -> None:
+    async def session(here: Office) -> None:
+        await here.user(*ALICE)
+        here.says(here.music)
+        steps = (challenged(), declined(401, number=2))
+        async with here.sipp(*steps, caller="alice", **known_as(*credentials)) as phone:
+            await phone.ends()
+        async with here.sipp(invite(), declined(401), host=UNKNOWN, number=NUMBER) as phone:
+            await phone.ends()
+        assert here.program.told == []
 
     play(session)

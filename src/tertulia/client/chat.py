@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tertulia.client.asking import ChatRest
 from tertulia.client.commands import (
     HELP,
     Command,
@@ -30,7 +31,7 @@ from tertulia.client.lasting import SUCCESS, LastingSession, Link
 from tertulia.client.login import Logins, NoServer
 from tertulia.client.outbox import Outbox, TypingNotice
 from tertulia.client.plain import plain, plain_lines
-from tertulia.client.rest import Denied, Rest
+from tertulia.client.rest import Denied
 from tertulia.client.session import Arrival, SessionRefused
 from tertulia.client.speaking import Speaker
 from tertulia.client.terminal import Terminal
@@ -62,7 +63,7 @@ async def chat(
         ChatFailed: it cannot begin, or not go on.
     """
     try:
-        async with Rest(logins) as rest, Rest(host or logins) as host_rest:
+        async with ChatRest(logins) as rest, ChatRest(host or logins) as host_rest:
             if host is not None:
                 await ensure_user(host_rest, directions.name)
             talk = Talk(logins, rest, shown)
@@ -79,7 +80,7 @@ async def chat(
 class Talk:
     """One user in one conversation."""
 
-    def __init__(self, logins: Logins, rest: Rest, shown: Terminal) -> None:
+    def __init__(self, logins: Logins, rest: ChatRest, shown: Terminal) -> None:
         self._lasting = LastingSession(logins, watch=self._watch)
         self._rest = rest
         self._shown = shown
@@ -93,7 +94,7 @@ class Talk:
         self._over = asyncio.Event()
         self._enter(Place("", "", ""), "")
 
-    async def begin(self, host: Rest, directions: Directions) -> None:
+    async def begin(self, host: ChatRest, directions: Directions) -> None:
         """Log in, enter, show what was said last."""
         session = await self._lasting.open()
         if session.name != directions.name:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from tertulia.client.rest import EDITION, Denied, Rest
+from tertulia.client.asking import EDITION, ChatRest
+from tertulia.client.rest import Denied
 
 _DUPLICATE = ("conversation:error:duplicate-name", "user:error:duplicate-name")
 
@@ -30,7 +31,7 @@ class Place(NamedTuple):
     member_id: str
 
 
-async def ensure_user(host: Rest, name: str) -> None:
+async def ensure_user(host: ChatRest, name: str) -> None:
     """Make the user if there is none of that name. `host` speaks for the application."""
     try:
         await host.get(f"{EDITION}/users/{quote(name, safe='')}")
@@ -45,7 +46,7 @@ async def ensure_user(host: Rest, name: str) -> None:
             raise
 
 
-async def enter(rest: Rest, host: Rest, user_id: str, directions: Directions) -> Place:
+async def enter(rest: ChatRest, host: ChatRest, user_id: str, directions: Directions) -> Place:
     """Find or make the conversation, and join it. `host` sees conversations that `rest`, the
     user, may not be in yet. Raises ChatFailed."""
     conversation_id = await _conversation(rest, host, user_id, directions)
@@ -59,7 +60,9 @@ async def enter(rest: Rest, host: Rest, user_id: str, directions: Directions) ->
     return Place(conversation_id, found.get("display_name") or found["name"], own["id"])
 
 
-async def _conversation(rest: Rest, host: Rest, user_id: str, directions: Directions) -> str:
+async def _conversation(
+    rest: ChatRest, host: ChatRest, user_id: str, directions: Directions
+) -> str:
     if directions.new is not None:
         return await _made(rest, directions.new)
     wanted = directions.conversation
@@ -73,7 +76,7 @@ async def _conversation(rest: Rest, host: Rest, user_id: str, directions: Direct
     return str(found["id"])
 
 
-async def _made(rest: Rest, name: str) -> str:
+async def _made(rest: ChatRest, name: str) -> str:
     try:
         return str((await rest.new_conversation(name))["id"])
     except Denied as denied:

@@ -1,7 +1,7 @@
-"""REST over one keep-alive connection, one request at a time, and what a chat asks of it."""
+"""REST over one keep-alive connection, one request at a time."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 import httptools
@@ -12,10 +12,7 @@ from tertulia.client.websocket import Dropped
 
 ANSWER_S = 30.0
 ANSWER_MAX = 16 * 1024 * 1024
-EDITION = "/v0.3"
-"""The one that takes the older event types too: `text:typing:on`, `image` …"""
 _READ = 64 * 1024
-_APP = {"type": "app"}
 
 
 class Denied(Exception):
@@ -48,7 +45,7 @@ class Rest:
         self._streams: Streams | None = None
         self._connected_to: Address | None = None
 
-    async def __aenter__(self) -> "Rest":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -68,6 +65,10 @@ class Rest:
         raw = b"" if body is None else msgspec.json.encode(body)
         return await self._call(method, path, raw, "application/json")
 
+    async def download(self, path: str) -> bytes:
+        """What is at an address of the server's."""
+        return bytes((await self._asked("GET", path)).body)
+
     async def upload(self, path: str, file: Part) -> Any:
         """POST a form with the file in its field `file`."""
         boundary = "tertulia-7c1f0e5b9d"
@@ -81,75 +82,18 @@ class Rest:
         raw = head.encode() + file.content + f"\r\n--{boundary}--\r\n".encode()
         return await self._call("POST", path, raw, f"multipart/form-data; boundary={boundary}")
 
-    # --- what a chat asks ---
-
-    async def own_conversations(self, user_id: str) -> list[Any]:
-        page = await self.get(f"{EDITION}/users/{user_id}/conversations", page_size=100)
-        return list(page["_embedded"]["conversations"])
-
-    async def conversation_named(self, name: str) -> Any | None:
-        """Among those that one may see."""
-        page = await self.get(f"{EDITION}/conversations", name=name)
-        return next(iter(page["_embedded"]["conversations"]), None)
-
-    async def conversation(self, conversation_id: str) -> Any:
-        return await self.get(f"{EDITION}/conversations/{quote(conversation_id)}")
-
-    async def new_conversation(self, name: str) -> Any:
-        return await self.call("POST", f"{EDITION}/conversations", {"name": name})
-
-    async def own_member(self, conversation_id: str) -> Any | None:
-        """The membership, joined or not; None if there is none or no such conversation."""
-        try:
-            return await self.get(f"{EDITION}/conversations/{quote(conversation_id)}/members/me")
-        except Denied as denied:
-            if denied.status == 404:
-                return None
-            raise
-
-    async def join(self, conversation_id: str, user_name: str) -> Any:
-        joining = {"state": "joined", "user": {"name": user_name}, "channel": _APP}
-        path = f"{EDITION}/conversations/{quote(conversation_id)}/members"
-        return await self.call("POST", path, joining)
-
-    async def leave(self, conversation_id: str, member_id: str) -> None:
-        await self.call("DELETE", f"{EDITION}/conversations/{conversation_id}/members/{member_id}")
-
-    async def members(self, conversation_id: str) -> list[Any]:
-        page = await self.get(f"{EDITION}/conversations/{conversation_id}/members", page_size=100)
-        return list(page["_embedded"]["members"])
-
-    async def newest_events(self, conversation_id: str, count: int) -> list[Any]:
-        """The last ones, oldest first."""
-        path = f"{EDITION}/conversations/{conversation_id}/events"
-        page = await self.get(path, page_size=count, order="desc")
-        return list(reversed(page["_embedded"]["events"]))
-
-    async def events_from(self, conversation_id: str, first: int) -> list[Any]:
-        """All from this number on."""
-        path = f"{EDITION}/conversations/{conversation_id}/events"
-        found: list[Any] = []
-        while True:
-            page = await self.get(path, page_size=100, order="asc", start_id=first)
-            items = page["_embedded"]["events"]
-            found += items
-            if len(items) < 100:
-                return found
-            first = items[-1]["id"] + 1
-
-    async def post_event(
-        self, conversation_id: str, member_id: str, type_: str, body: object
-    ) -> Any:
-        path = f"{EDITION}/conversations/{conversation_id}/events"
-        return await self.call("POST", path, {"type": type_, "from": member_id, "body": body})
-
-    async def delete_event(self, conversation_id: str, member_id: str, number: int) -> None:
-        path = f"{EDITION}/conversations/{conversation_id}/events/{number}?from={member_id}"
-        await self.call("DELETE", path)
-
     # --- the connection ---
 
     async def _call(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+        answer = await self._asked(method, path, body, content_type)
+        try:
+            return msgspec.json.decode(answer.body) if answer.body else None
+        except msgspec.DecodeError:
+            return None
+
+    async def _asked(
+        self, method: str, path: str, body: bytes = b"", content_type: str = ""
+    ) -> "_Answer":
         async with self._turn:
             login = self._logins()
             streams = await self._connection(address(login.url))
@@ -164,7 +108,8 @@ class Rest:
                 raise
             if not answer.keep_alive:
                 self.close()
-        return _read(answer)
+        _check(answer)
+        return answer
 
     async def _connection(self, where: Address) -> Streams:
         """The open one if it is still good: what it was sent on a closed one is lost."""
@@ -215,13 +160,14 @@ async def _answer(reader: asyncio.StreamReader) -> _Answer:
     return answer
 
 
-def _read(answer: _Answer) -> Any:
+def _check(answer: _Answer) -> None:
+    """Raises Denied."""
     status = answer.parser.get_status_code()
+    if status < 400:
+        return
     try:
-        found = msgspec.json.decode(answer.body) if answer.body else None
+        found = msgspec.json.decode(answer.body)
     except msgspec.DecodeError:
         found = None
-    if status < 400:
-        return found
     told = found if isinstance(found, dict) else {}
     raise Denied(status, str(told.get("code", "")), str(told.get("detail", "")))

@@ -5,10 +5,11 @@ import mimetypes
 from functools import partial
 from pathlib import Path
 
+from tertulia.client.asking import ChatRest
 from tertulia.client.commands import Delete, Edit, Image, React, Reply, Say
 from tertulia.client.entering import Place
 from tertulia.client.outbox import Outbox
-from tertulia.client.rest import Part, Rest
+from tertulia.client.rest import Part
 from tertulia.client.transcript import Happening, Transcript
 from tertulia.model.extending import EDIT, MESSAGES, REACTION, REPLY
 
@@ -18,7 +19,9 @@ _UPLOAD = "/v1/image"
 class Speaker:
     """Everything goes through the outbox, in its order."""
 
-    def __init__(self, rest: Rest, outbox: Outbox, place: Place, transcript: Transcript) -> None:
+    def __init__(
+        self, rest: ChatRest, outbox: Outbox, place: Place, transcript: Transcript
+    ) -> None:
         self.newest = 0
         """Number of the newest event that the server took from us."""
         self._rest = rest

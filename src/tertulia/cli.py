@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +22,8 @@ from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
 from tertulia.client.chat import chat
+from tertulia.client.dial_report import call, call_silently, recording, script
+from tertulia.client.dialling import DialFailed, Wish, callee
 from tertulia.client.entering import ChatFailed, Directions
 from tertulia.client.login import Login, Logins, NoServer
 from tertulia.client.terminal import terminal
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--data", help="data directory of a development server")
     talk.add_argument("--url", help="address of another server; needs --token")
     talk.add_argument("--token", help="a token of the user, for --url")
+    _add_dial(_command(commands, "dial", _dial, "call a phone, and see what happens"))
     events = _command(commands, "events", _events, "list the event types")
     events.add_argument("--json", action="store_true")
     webhooks = _command(commands, "webhooks", _webhooks, "what became of the webhooks")
@@ -88,6 +91,21 @@ def _parser() -> argparse.ArgumentParser:
     docs = _command(commands, "docs", _docs, "write the generated references")
     docs.add_argument("--repository", type=Path, default=Path())
     return parser
+
+
+def _add_dial(dial: argparse.ArgumentParser) -> None:
+    dial.add_argument("number", help="whom to call: a number, the name of a user, sip:… or ws://…")
+    dial.add_argument("--data", help="data directory of a development server")
+    said = dial.add_mutually_exclusive_group()
+    said.add_argument("--say", metavar="TEXT", help="what is said when the call is answered")
+    said.add_argument("--script", type=Path, metavar="FILE.json", help="what is done instead")
+    dial.add_argument("--press", metavar="DIGITS", help="keys to press once it is answered")
+    dial.add_argument("--from", dest="caller", metavar="NUMBER", help="who is shown as calling")
+    dial.add_argument("--amd", action="store_true", help="find out whether a machine answers")
+    dial.add_argument("--seconds", type=int, default=30, help="hang up after so many (default 30)")
+    dial.add_argument("--ring", type=int, default=60, help="seconds to ring (default 60)")
+    dial.add_argument("--record", type=Path, metavar="FILE", help="an .mp3, .wav or .ogg file")
+    dial.add_argument("--json", action="store_true", help="print a document at the end instead")
 
 
 def _command(commands: Any, name: str, run: Any, sentence: str) -> argparse.ArgumentParser:
@@ -173,6 +191,26 @@ def _chat(given: argparse.Namespace) -> int:
         print(f"tertulia: {failure}", file=sys.stderr)
         return 1
     return 0
+
+
+def _dial(given: argparse.Namespace) -> int:
+    file = Path(given.data or Data().dir) / "dev.json"
+    try:
+        if not file.exists():
+            raise DialFailed(f"{file} is not there; start `tertulia dev` first")
+        own = _document(file).application_number
+        wish = Wish(
+            callee(given.number), script(given.script, given.say, given.seconds),
+            caller=given.caller or own, seconds=given.seconds, ring_seconds=given.ring,
+            press=given.press, detects=given.amd, record=recording(given.record),
+        )  # fmt: skip
+        logins, say = _dev_logins(file, None), partial(print, flush=True)
+        if given.json:
+            return asyncio.run(call_silently(logins, wish, say))
+        return asyncio.run(call(logins, wish, given.number, say))
+    except DialFailed as failure:
+        print(f"tertulia: {failure}", file=sys.stderr)
+        return 1
 
 
 def _given_login(given: argparse.Namespace) -> Logins:

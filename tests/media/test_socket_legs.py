@@ -39,7 +39,6 @@ from tertulia.model.commands import (
     Up,
 )
 from tertulia.protocols import rtp
-from tertulia.protocols.telephone_event import events
 
 LOUD, DOWN = 6000.0, 20.0
 RATES = (8_000, 16_000, 24_000)
@@ -345,34 +344,12 @@ def test_told_texts_are_sent() -> None:
         assert server.texts[1:] == ['{"a":"\u00e9"}'.encode()]
 
 
-def test_keys_of_others_in_the_room_are_told() -> None:
+def test_keys_sent_into_the_leg_are_the_hubs_to_tell() -> None:
     with world() as at:
-        phone, server = call(at, hertz=None)
-        elsewhere = at.server("elsewhere")
-        at.obey(Join("elsewhere", "other"))
-        phone.sequence = 1
-        for event in events("5", 8_000):
-            if event is not None:
-                packet = rtp.RtpPacket(
-                    101, phone.sequence, phone.timestamp, phone.ssrc, event.payload,
-                    marker=event.marker,
-                )  # fmt: skip
-                phone.send(rtp.write(packet))
-                phone.sequence += 1
-        at.tick(20)
-        (digit,) = at.heard(Digit)
-        assert isinstance(digit, Digit)
-        assert server.events[1:] == [
-            {"event": "websocket:dtmf", "digit": "5", "duration": digit.milliseconds}
-        ]
-        assert len(elsewhere.texts) == 1
-
-
-def test_keys_sent_into_the_leg_are_told() -> None:
-    with world() as at:
-        _, server = call(at)
-        at.obey(Press("bot", "1p#x"))
-        assert [each["digit"] for each in server.events[1:]] == ["1", "#"]
+        _, server = call(at, hertz=None)
+        at.obey(Press("bot", "1#"))
+        at.tick(40)
+        assert len(server.texts) == 1 and not server.heard(40).any()
 
 
 def test_tones_of_a_server_are_no_keys() -> None:

@@ -85,6 +85,16 @@ def test_the_rest_of_a_ring(hertz: tuple[float, ...]) -> None:
     assert runs[0][1] == pytest.approx(500, abs=40)
 
 
+def test_a_high_tone_at_once_is_a_signal() -> None:
+    assert told(np.concatenate((tone(950, seconds=0.4), np.zeros(4000))))[0][0] is Sound.SIGNAL
+
+
+def test_a_ring_that_is_covered_for_a_while() -> None:
+    wave = np.concatenate((tone(425, seconds=0.6), np.zeros(4000)))
+    wave[1600:3200] += noise(0.2, -15, 8000)
+    assert lasting(wave, Sound.SIGNAL) == 0
+
+
 @pytest.mark.parametrize("hertz", [425.0, 950.0, 2100.0])
 def test_tones_that_begin_later_are_signals(hertz: float) -> None:
     wave = np.concatenate((np.zeros(4000), tone(hertz, seconds=0.5), np.zeros(4000)))

@@ -25,9 +25,9 @@ class PhoneEar(asyncio.DatagramProtocol):
 
     @classmethod
     @asynccontextmanager
-    async def listening(cls, host: str = "127.0.0.2") -> "AsyncIterator[PhoneEar]":
+    async def listening(cls) -> "AsyncIterator[PhoneEar]":
         loop = asyncio.get_running_loop()
-        transport, ear = await loop.create_datagram_endpoint(cls, local_addr=(host, 0))
+        transport, ear = await loop.create_datagram_endpoint(cls, local_addr=("0.0.0.0", 0))
         ear.port = transport.get_extra_info("sockname")[1]
         try:
             yield ear

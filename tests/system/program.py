@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +17,8 @@ class Program:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.slow = 0.0
         """Seconds that it takes for an answer."""
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._over = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
@@ -28,6 +30,9 @@ class Program:
             yield program
         finally:
             server.close()
+            program._over.set()
+            for writer in program._writers:
+                writer.transport.abort()
 
     def of(self, path: str) -> list[dict[str, Any]]:
         return [members for at, members in self.told if at == path]
@@ -41,6 +46,7 @@ class Program:
                 await asyncio.sleep(0.02)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         pairs = (each.partition(": ") for each in lines)
         headers = {name.lower(): value for name, _, value in pairs}
@@ -49,7 +55,8 @@ class Program:
         query = {name: values[0] for name, values in parse_qs(target.query).items()}
         self.told.append((target.path, json.loads(body) if body else query))
         if target.path == "/answer":
-            await asyncio.sleep(self.slow)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), self.slow)
         said = json.dumps(self.says.get(target.path, {})).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said) + said)
         writer.close()

@@ -79,7 +79,7 @@ def give_up(number: int = 1) -> str:
 def declined(code: int, number: int = 1) -> str:
     """A final answer that is no success, and its ACK."""
     first = "sip:[service]@[remote_ip]:[remote_port]"
-    return get(code) + send("ACK", number, uri=first)
+    return ringing() + get(code) + send("ACK", number, uri=first)
 
 
 def challenged(body: str = "", *fields: str) -> str:
@@ -87,7 +87,7 @@ def challenged(body: str = "", *fields: str) -> str:
     first = "sip:[service]@[remote_ip]:[remote_port]"
     return "".join(
         (
-            invite(body, *fields), get(401, auth=True), send("ACK", 1, uri=first),
+            invite(body, *fields), ringing(), get(401, auth=True), send("ACK", 1, uri=first),
             invite(body, "[authentication]", *fields, number=2),
         )
     )  # fmt: skip
@@ -97,11 +97,9 @@ def bye(number: int = 2) -> str:
     return send("BYE", number) + get(200)
 
 
-def get(code: int, *, auth: bool = False, optional: bool = False, keep: bool = False) -> str:
-    """A response; `keep` its route for what follows."""
-    return _line(
-        "recv", response=str(code), auth=auth, optional=optional, rrs=keep or code == 200
-    )  # fmt: skip
+def get(code: int, *, auth: bool = False, optional: bool = False) -> str:
+    """A response."""
+    return _line("recv", response=str(code), auth=auth, optional=optional, rrs=code != 100)
 
 
 def ringing(*codes: int) -> str:

@@ -197,3 +197,75 @@ def test_who_cannot_show_that_gets_nowhere(play: Play, credentials: tuple[str, s
         assert here.program.told == []
 
     play(session)
+
+
+def test_a_softphone_calls_by_the_password_of_its_user(play: Play) -> None:
+    async def session(here: Office) -> None:
+        await here.user(*ALICE)
+        here.says(here.music)
+        steps = (challenged(), answered(2), until_told(), bye(3))
+        async with here.sipp(*steps, caller="alice", **known_as(*ALICE)) as phone:
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+        asked = here.program.of("/answer")[0]
+        assert (asked["from"], asked["endpoint_type"]) == (f"sip:alice@{UNKNOWN}", "sip")
+
+    play(session)
+
+
+def test_the_caller_gives_up_while_its_application_thinks(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        here.program.slow = 30
+        async with here.sipp(invite(), get(100, optional=True), get(180), give_up()) as phone:
+            await phone.ends()
+        leg = await here.leg()
+        await here.told(leg, "started", "ringing", "cancelled")
+        done = await here.program.has_told("/event", uuid=leg, status="cancelled")
+        assert (done["disconnected_by"], done["sip_code"]) == ("user", 487)
+
+    play(session)
+
+
+def test_the_caller_gives_up_while_somebody_is_called(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(connect(NOBODY))
+        steps = (invite(), get(100, optional=True), get(180), until_told(), give_up())
+        async with here.sipp(*steps) as phone:
+            callee = await here.leg("ringing", nth=1)
+            phone.tell()
+            await phone.ends()
+        for leg in (await here.leg(), callee):
+            await here.told(leg, "started", "ringing", "cancelled")
+
+    play(session)
+
+
+def test_the_application_hangs_up(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        async with here.sipp(invite(), answered(), hung_up()) as phone:
+            await here.ear.hears(MUSIC)
+            leg = await here.leg()
+            await here.hang_up(leg)
+            await phone.ends()
+        await here.told(leg, *UP)
+
+    play(session)
+
+
+def test_both_hang_up_at_once(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        async with here.sipp(
+            invite(), answered(), come("BYE"), send("BYE", 2), get(200, optional=True),
+            get(481, optional=True),
+        ) as phone:
+            leg = await here.leg("answered")
+            await here.hang_up(leg)
+            await phone.ends()
+        await here.told(leg, *UP)
+
+    play(session)

@@ -19,7 +19,7 @@ from tests.system.socket_parties import Party, sine
 from tests.system.tree import plain_environment
 
 from tertulia.media import link
-from tertulia.model.commands import AnyReport, Close, Closed, Hello, Join, Press, Socket, Up
+from tertulia.model.commands import AnyReport, Close, Closed, Hello, Join, Socket, Tell, Up
 
 pytestmark = pytest.mark.system
 
@@ -52,7 +52,7 @@ class Hub:
         self.heard.append(report)
         self._news.set()
 
-    def tell(self, *orders: Socket | Join | Press | Close) -> None:
+    def tell(self, *orders: Socket | Join | Tell | Close) -> None:
         assert self.worker is not None
         for order in orders:
             self.worker.send(order)
@@ -139,9 +139,9 @@ def test_a_bot_that_is_interrupted(rate: int, tmp_path: Path) -> None:
 
 async def ahead_of(hub: Hub, caller: Party, bot: Party) -> int:
     """How many frames more the caller has got than the bot, since they did not begin at once."""
-    hub.tell(Press("caller", "1"), Press("bot", "1"))
+    hub.tell(Tell("caller", '{"event":"now"}'), Tell("bot", '{"event":"now"}'))
     for party in (caller, bot):
-        await party.event("websocket:dtmf")
+        await party.event("now")
     return caller.place - bot.place
 
 

@@ -139,7 +139,8 @@ class Engine:
 
     def _press(self, command: commands.Press) -> None:
         leg = self.legs.named.get(command.leg)
-        if leg is not None and not self._sockets.press(leg, command.digits):
+        # The server of a websocket is told of keys by the hub, and has no use for tones.
+        if leg is not None and not self.bank.sockets[leg.slot]:
             self._keys.press(leg, command.digits)
 
     def _play(self, command: commands.Play) -> None:
@@ -208,8 +209,6 @@ class Engine:
         self._report(commands.Digit(leg.name, digit, milliseconds, self._outside.at()))
         room = self.rooms.of(leg.slot)
         self._recorders.on_digit(digit, leg.name, None if room is None else room.name)
-        if room is not None:
-            self._sockets.on_digit(room.members, digit, milliseconds)
 
     # ── frames ──
 

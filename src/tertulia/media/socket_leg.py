@@ -27,7 +27,6 @@ SAID_MAX = 128 * 1024
 SAID_SHARE = 2 * 1024
 """Octets of texts that are handed on: so many at once, and so many more a tick."""
 _SAID_COST = 256
-KEY_MS = 100
 
 Refuse = Callable[["SocketLeg", str], None]
 

@@ -1,12 +1,9 @@
 """The websocket legs of a worker: the frames of a tick between their queues and the mixer, all of a
 rate at once."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.media import socket_texts
 from tertulia.media.bank import UNKNOWN, Bank, BankFull
 from tertulia.media.hearing import Heard
 from tertulia.media.leg import Leg
@@ -14,10 +11,9 @@ from tertulia.media.legs import Legs
 from tertulia.media.outside import Outside
 from tertulia.media.resampling import Doubling, Halving, Stretching
 from tertulia.media.rooms import Layout
-from tertulia.media.socket_leg import KEY_MS, SocketLeg
+from tertulia.media.socket_leg import SocketLeg
 from tertulia.media.voices import WIDE, Voices
 from tertulia.model import commands
-from tertulia.protocols.telephone_event import DIGITS
 
 Samples = NDArray[np.int16]
 Numbers = NDArray[np.int64]
@@ -62,22 +58,6 @@ class SocketLegs:
         leg = self._legs.named.get(command.leg)
         if leg is not None and (socket := self._sockets.get(leg.slot)) is not None:
             socket.tell(command.text.encode())
-
-    def press(self, leg: Leg, digits: str) -> bool:
-        """False when it is another kind of leg."""
-        socket = self._sockets.get(leg.slot)
-        if socket is None:
-            return False
-        for digit in digits.upper():
-            if digit in DIGITS:
-                socket.tell(socket_texts.dtmf(digit, KEY_MS))
-        return True
-
-    def on_digit(self, slots: Iterable[int], digit: str, milliseconds: int) -> None:
-        """A key was pressed in the room of these."""
-        for slot in slots:
-            if (socket := self._sockets.get(slot)) is not None:
-                socket.tell(socket_texts.dtmf(digit, milliseconds))
 
     def on_hearing(self, slot: int, command: commands.Hearing) -> None:
         if (socket := self._sockets.get(slot)) is not None:

@@ -48,13 +48,6 @@ def _event(event: str, member: str, value: Raw) -> bytes:
     return b'{"event":"websocket:%b"%b}' % (event.encode(), more)
 
 
-def dtmf(digit: str, milliseconds: int) -> bytes:
-    """A key was pressed by somebody whom the server hears."""
-    return msgspec.json.encode(
-        {"event": "websocket:dtmf", "digit": digit, "duration": milliseconds}
-    )
-
-
 def update(rate: int, *, active: bool) -> bytes:
     """Whether what is sent is audio, or silence since the leg may hear nobody."""
     return msgspec.json.encode(

@@ -45,6 +45,8 @@ _MUSIC_UNDER_PEAK = 12.0
 """... as is what is so much softer than the loudest voice."""
 _TONE = 6
 """Frames of one frequency, for a tone or a note: pitch of voices glides."""
+_RING_HERTZ = 500.0
+"""The highest of ring-back tones (ITU-T E.180)."""
 _RING_GAP = 4
 """Frames that do not end it: two close tones, lost packets."""
 _RINGING = 3
@@ -59,6 +61,8 @@ class Ear:
         self._levels = np.full(frames, SILENT_DB)
         self._voicing = np.zeros(frames)
         self._pure = np.zeros(frames, np.bool_)
+        self._low = np.zeros(frames, np.bool_)
+        """Where the pitch is one of those of ring-back tones."""
         self._pitch = np.zeros(frames, np.int64)
         """A number for all frames of one frequency that follow each other."""
         self._hertz = 0.0
@@ -94,7 +98,8 @@ class Ear:
         if not count:
             return kinds
         steady = (np.bincount(pitch, minlength=1) >= _TONE)[pitch]
-        ring = _ring(pure)
+        low = pure & self._low[:count]
+        ring = _ring(low)
         tone = (steady | (pitch == pitch[-1])) & pure  # what has only begun may become a tone
         tone[:ring] = True
         voiced = (self._voicing[:count] > _VOICED) & ~tone
@@ -108,17 +113,19 @@ class Ear:
         kinds[music] = Sound.MUSIC.value
         kinds[tone] = Sound.SIGNAL.value
         kinds[:ring] = Sound.RING.value
+        if ring:  # it may be covered for a while
+            kinds[tone & low] = Sound.RING.value
         return kinds
 
 
-def _ring(pure: Flags) -> int:
+def _ring(low: Flags) -> int:
     """Frames, from the answer on, that still sound of the ring: one tone, or two close ones."""
-    found = np.flatnonzero(pure[:_RINGING])
+    found = np.flatnonzero(low[:_RINGING])
     if not len(found):
         return 0
     start = int(found[0])
-    pauses = (first for first, end in _spans(~pure) if first > start and end - first > _RING_GAP)
-    return next(pauses, len(pure))
+    pauses = (first for first, end in _spans(~low) if first > start and end - first > _RING_GAP)
+    return next(pauses, len(low))
 
 
 def _threshold(levels: Numbers, voiced: Flags) -> tuple[float, float]:

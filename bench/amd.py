@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from statistics import median
 
 import msgspec
+from tests.media.greetings import can_speak
+from tests.media.verdicts import SETS, Outcome, Summary, outcomes, summary
 
 from bench.places import WORK
 from bench.report import Row, table
 from tertulia.model.amd import HUMAN, MACHINE
-from tests.media.greetings import can_speak
-from tests.media.verdicts import SETS, Outcome, Summary, outcomes, summary
 
 VERDICTS = (HUMAN, MACHINE, "none")
 

@@ -22,7 +22,7 @@ from tertulia.app.report import Listening
 from tertulia.app.supervisor import supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
 from tertulia.client.chat import chat
-from tertulia.client.dial_report import call, call_silently, recording, script
+from tertulia.client.dial_report import call, call_silently, keys, recording, script
 from tertulia.client.dialling import DialFailed, Wish, callee
 from tertulia.client.entering import ChatFailed, Directions
 from tertulia.client.login import Login, Logins, NoServer
@@ -202,7 +202,7 @@ def _dial(given: argparse.Namespace) -> int:
         wish = Wish(
             callee(given.number), script(given.script, given.say, given.seconds),
             caller=given.caller or own, seconds=given.seconds, ring_seconds=given.ring,
-            press=given.press, detects=given.amd, record=recording(given.record),
+            press=keys(given.press), detects=given.amd, record=recording(given.record),
         )  # fmt: skip
         logins, say = _dev_logins(file, None), partial(print, flush=True)
         if given.json:

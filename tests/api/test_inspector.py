@@ -36,7 +36,7 @@ def request(path: str, peer: str = "127.0.0.1", **headers: str) -> Request:
 @pytest.fixture
 def ask() -> Ask:
     """The page's own routes, in development mode."""
-    router = Router(inspector_routes(KEYS))
+    router = Router(inspector_routes(KEYS, lambda: {"15550105": "An echo"}))
 
     def ask(path: str, **given: str) -> Response:
         asked = request(path, **{"host": HOST, **given})
@@ -56,7 +56,7 @@ def test_everything_the_page_names_is_served(ask: Ask) -> None:
     page = ask("/inspect")
     assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
     named = set(re.findall(rb'(?:href|src)="(/inspect/[^"]+)"', page.body))
-    assert len(named) == 6
+    assert len(named) == 7
     for path in named:
         assert ask(path.decode()).status == 200
     for name, file in inspector_files().items():
@@ -136,6 +136,20 @@ def test_the_keys_are_given_to_this_machine_and_to_no_other_origin(ask: Ask) -> 
     assert headers["Cache-Control"] == "no-store"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_the_simulated_phones_are_listed(ask: Ask, play: Play) -> None:
+    answer = ask("/inspect/phones.json")
+    assert msgspec.json.decode(answer.body) == {
+        "phones": [{"number": "15550105", "about": "An echo"}]
+    }
+    assert "Access-Control-Allow-Origin" not in dict(answer.headers)
+
+    async def none(world: World) -> None:
+        asked = request("/inspect/phones.json", host=HOST)
+        assert (await world.hub.api.answer(asked, "http")).body == b'{"phones":[]}'
+
+    play(none)
 
 
 @pytest.mark.parametrize(

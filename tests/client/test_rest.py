@@ -72,6 +72,12 @@ def test_an_idle_connection_that_was_closed_is_not_used() -> None:
     "body, code, told",
     [
         (b'{"code":"x:error:y","detail":"No."}', "x:error:y", "No."),
+        (
+            b'{"detail":"No.","invalid_parameters":[{"name":"a","reason":"is b"},{},7]}',
+            "",
+            "No. (a is b)",
+        ),
+        (b'{"detail":"No.","invalid_parameters":7}', "", "No."),
         (b"<html>", "", "status 404"),
         (b"[]", "", "status 404"),
         (b"", "", "status 404"),

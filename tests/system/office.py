@@ -74,6 +74,11 @@ host = "127.0.0.4"
 port = {callees}
 transport = "tcp"
 prefixes = ["1778"]
+
+[[rate]]
+prefix = "15550105"
+rate = "0.0120"
+network = "001-TEST"
 """
 CALLEES = "127.0.0.4"
 

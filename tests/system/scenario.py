@@ -47,11 +47,11 @@ def send(
     return _sent(lines, body, is_repeated=method != "ACK")
 
 
-def invite(body: str = "", *fields: str, number: int = 1) -> str:
-    """The beginning of a call."""
+def invite(body: str | None = None, *fields: str, number: int = 1) -> str:
+    """The beginning of a call; with an empty body the other end is to offer."""
     return send(
-        "INVITE", number, body or offer(), "X-Test: of mine", *fields, uri="sip:[service]@[remote_ip]:[remote_port]",
-        is_first=True,
+        "INVITE", number, offer() if body is None else body, "X-Test: of mine", *fields,
+        uri="sip:[service]@[remote_ip]:[remote_port]", is_first=True,
     )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def declined(code: int, number: int = 1) -> str:
     return ringing() + get(code) + send("ACK", number, uri=first)
 
 
-def challenged(body: str = "", *fields: str) -> str:
+def challenged(body: str | None = None, *fields: str) -> str:
     """A call that has to say who it is, and does."""
     first = "sip:[service]@[remote_ip]:[remote_port]"
     return "".join(
@@ -99,7 +99,7 @@ def bye(number: int = 2) -> str:
 
 def get(code: int, *, auth: bool = False, optional: bool = False) -> str:
     """A response."""
-    return _line("recv", response=str(code), auth=auth, optional=optional, rrs=code != 100)
+    return _line("recv", response=str(code), auth=auth, optional=optional, rrs=100 < code < 300)
 
 
 def ringing(*codes: int) -> str:
@@ -107,8 +107,26 @@ def ringing(*codes: int) -> str:
     return "".join(get(code, optional=True) for code in (100, *(codes or (180, 183))))
 
 
-def answered(number: int = 1) -> str:
-    return ringing() + get(200) + ack(number)
+def answered(number: int = 1, body: str = "") -> str:
+    return ringing() + get(200) + ack(number, body)
+
+
+def acknowledge_ringing() -> str:
+    """A provisional response that is reliable, and PRACK (RFC 3262)."""
+    kept = _line("ereg", regexp="[0-9]+", search_in="hdr", header="RSeq:", assign_to="rseq")
+    first = f'<recv response="180" rrs="true"><action>{kept}</action></recv>\n'
+    return first + send("PRACK", 2, "", "RAck: [$rseq] 1 INVITE") + get(200)
+
+
+def notified(*codes: int) -> str:
+    """What becomes of a transfer, by NOTIFY; a code that is not told fails the call."""
+    return "".join(
+        '<recv request="NOTIFY"><action>'
+        + _line("ereg", regexp=f"SIP/2.0 {code}", search_in="msg", check_it=True, assign_to=f"c{n}")
+        + f'</action></recv>\n<Reference variables="c{n}" />\n'
+        + respond(200)
+        for n, code in enumerate(codes)
+    )
 
 
 def come(method: str, *, optional: bool = False) -> str:
@@ -189,7 +207,7 @@ def ask(method: str, number: int = 1, body: str = "", *fields: str) -> str:
 
 
 def _sent(lines: list[str], body: str, *, is_repeated: bool) -> str:
-    if body:
+    if body and not any(line.startswith("Content-Type") for line in lines):
         lines = [*lines, "Content-Type: application/sdp"]
     text = "\n".join([*lines, "Content-Length: [len]", "", body])
     repeats = ' retrans="500"' if is_repeated else ""

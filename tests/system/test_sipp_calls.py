@@ -20,11 +20,13 @@ from tests.system.office import (
     Premises,
     Session,
     premises,
+    soon,
 )
 from tests.system.office import play as play_at
+from tests.system.phone_ear import PhoneEar
 from tests.system.scenario import (
     SPEAKING,
-    ack,
+    acknowledge_ringing,
     again,
     answered,
     bye,
@@ -35,13 +37,11 @@ from tests.system.scenario import (
     give_up,
     hung_up,
     invite,
+    notified,
     offer,
-    respond,
-    ringing,
     send,
     speak,
     until_told,
-    wait,
 )
 from tests.system.sipp_party import HERTZ, needs_sipp, sipp
 from tests.system.speakers import needs_speech
@@ -58,7 +58,7 @@ ALICE = ("alice", "wonder land")
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
-    with premises(tmp_path_factory.mktemp("office")) as running:
+    with premises(tmp_path_factory.mktemp("office"), TERTULIA_SIP__DIGESTS="MD5") as running:
         yield running
 
 
@@ -78,10 +78,8 @@ def connect(number: str, **members: Any) -> dict[str, Any]:
 
 async def recorded(here: Office, path: str = "/recorded") -> Samples:
     """The channels of a recording, at 16 kHz."""
-    async with asyncio.timeout(20):
-        while not (told := here.program.of(path)):
-            await asyncio.sleep(0.02)
-    raw = await here.hall.download(told[0]["recording_url"])
+    await soon(lambda: bool(here.program.of(path)), "no recording")
+    raw = await here.hall.download(here.program.of(path)[0]["recording_url"])
     sound, rate = soundfile.read(io.BytesIO(raw), dtype="int16", always_2d=True)
     assert rate == RATE
     return np.asarray(sound.T)
@@ -260,12 +258,172 @@ def test_both_hang_up_at_once(play: Play) -> None:
     async def session(here: Office) -> None:
         here.says(here.music)
         async with here.sipp(
-            invite(), answered(), come("BYE"), send("BYE", 2), get(200, optional=True),
-            get(481, optional=True),
+            invite(),
+            answered(),
+            come("BYE"),
+            send("BYE", 2),
+            get(200),
         ) as phone:
             leg = await here.leg("answered")
             await here.hang_up(leg)
             await phone.ends()
         await here.told(leg, *UP)
+
+    play(session)
+
+
+@pytest.mark.parametrize(
+    "held", [offer(direction="sendonly"), offer(direction="inactive"),
+             offer().replace("[media_ip]", "0.0.0.0")],
+    ids=["sendonly", "inactive", "old"],
+)  # fmt: skip
+def test_a_call_is_held_and_resumed(play: Play, held: str) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        steps = (
+            invite(), answered(), until_told(), again(held, 2), answered(2), until_told(),
+            again(offer(), 3), answered(3), until_told(), bye(4),
+        )  # fmt: skip
+        async with here.sipp(*steps) as phone:
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await here.ear.hears_nothing()
+            phone.tell()
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+
+    play(session)
+
+
+def test_media_moves_with_an_update(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        async with PhoneEar.listening() as other:
+            steps = (
+                invite(), answered(), until_told(), send("UPDATE", 2), get(200),
+                send("UPDATE", 3, offer(str(other.port))), get(200), until_told(), bye(4),
+            )  # fmt: skip
+            async with here.sipp(*steps) as phone:
+                await here.ear.hears(MUSIC)
+                phone.tell()
+                await other.hears(MUSIC)
+                await here.ear.hears_nothing()
+                phone.tell()
+                await phone.ends()
+        await here.told(await here.leg(), *UP)
+
+    play(session)
+
+
+def test_the_server_offers(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        steps = (invite(""), answered(body=offer()), until_told(), bye())
+        async with here.sipp(*steps) as phone:
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+
+    play(session)
+
+
+def test_ringing_is_acknowledged(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        steps = (
+            invite(None, "Require: 100rel"), get(100, optional=True), acknowledge_ringing(),
+            answered(), until_told(), bye(3),
+        )  # fmt: skip
+        async with here.sipp(*steps) as phone:
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+
+    play(session)
+
+
+def test_questions_in_a_call_and_outside(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        outside = send("OPTIONS", 1, uri="sip:[remote_ip]:[remote_port]", is_first=True)
+        async with here.sipp(outside, get(200)) as phone:
+            await phone.ends()
+        steps = (
+            invite(), answered(), send("OPTIONS", 2), get(200), send("SUBSCRIBE", 3), get(405),
+            bye(4),
+        )  # fmt: skip
+        async with here.sipp(*steps) as phone:
+            await phone.ends()
+        await here.told(await here.leg(), *UP)
+
+    play(session)
+
+
+def test_keys_come_by_info(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(
+            {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 3},
+             "eventUrl": [here.url("/keys")]},
+        )  # fmt: skip
+        here.says(here.music, at="/keys")
+        kind = "Content-Type: application/dtmf-relay"
+        keys = [
+            send("INFO", 2 + n, f"Signal={key}\nDuration=160\n", kind) + get(200)
+            for n, key in enumerate("12#")
+        ]
+        steps = (invite(), answered(), until_told(), *keys, until_told(), bye(5))
+        async with here.sipp(*steps) as phone:
+            await here.leg("answered")
+            phone.tell()
+            await here.ear.hears(MUSIC)
+            phone.tell()
+            await phone.ends()
+        (told,) = here.program.of("/keys")
+        assert told["dtmf"] == {"digits": "12#", "timed_out": False}
+
+    play(session)
+
+
+def test_a_stranger_by_a_trunk_has_nobody_called(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        steps = (
+            invite(), answered(), send("REFER", 2, "", f"Refer-To: <sip:{ECHO}@[remote_ip]>"),
+            get(202), notified(100, 603), bye(3),
+        )  # fmt: skip
+        async with here.sipp(*steps, caller="mallory") as phone:
+            await phone.ends()
+        leg = await here.leg()
+        await here.told(leg, *UP)
+        assert set(here.with_status("started")) == {leg}
+
+    play(session)
+
+
+def test_who_never_says_goodbye_is_hung_up(play: Play) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        async with here.sipp(invite(), answered()) as phone:
+            await phone.ends()
+        leg = await here.leg("answered")
+        await here.hang_up(leg)
+        await here.told(leg, *UP)
+
+    play(session)
+
+
+@pytest.mark.parametrize(
+    "offered", [offer(types="18"), "v=0\n", offer().replace("m=audio", "m=video")]
+)
+def test_what_cannot_be_heard_is_refused(play: Play, offered: str) -> None:
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        async with here.sipp(invite(offered), declined(488)) as phone:
+            await phone.ends()
+        assert here.program.told == []
 
     play(session)

@@ -7,8 +7,10 @@ from tertulia.model.commands import (
     AnyReport,
     Closed,
     Command,
+    Detect,
     Echo,
     Interrupted,
+    Judged,
     Listen,
     Listened,
     Offer,
@@ -22,6 +24,8 @@ from tertulia.model.commands import (
     Refused,
     Report,
     Salvage,
+    Socket,
+    StopDetect,
     Up,
 )
 from tertulia.model.instant import Instant
@@ -39,12 +43,14 @@ class Holdings:
         self._recordings: dict[str, bool] = {}
         """Whether it is only being salvaged."""
         self._listenings: dict[str, None] = {}
+        self._detections: dict[str, None] = {}
+        """Without a verdict."""
 
     def told(self, command: Command) -> None:
         match command:
             case Answer(leg=leg) | Offer(leg=leg) | Plain(leg=leg):
                 self._legs.setdefault(leg, False)
-            case Echo(leg=leg):
+            case Echo(leg=leg) | Socket(leg=leg):
                 self._legs[leg] = True
             case Play(play=play):
                 self._plays[play] = None
@@ -54,6 +60,10 @@ class Holdings:
                 self._recordings[record] = True
             case Listen(listen=listen):
                 self._listenings[listen] = None
+            case Detect(detect=detect):
+                self._detections[detect] = None
+            case StopDetect(detect=detect):
+                self._detections.pop(detect, None)
 
     def heard(self, report: Report) -> None:
         match report:
@@ -74,6 +84,8 @@ class Holdings:
                 self._recordings.pop(record, None)
             case Listened(listen=listen):
                 self._listenings.pop(listen, None)
+            case Judged(detect=detect):  # a beep that does not come any more is missed by nobody
+                self._detections.pop(detect, None)
 
     def has_leg(self, leg: str) -> bool:
         """Not while its first answer is awaited."""
@@ -84,9 +96,10 @@ class Holdings:
         what could not be salvaged this time would only kill the next worker, and is given up."""
         plays = [Played(play, now, error=DEATH) for play in self._plays]
         listened = [Listened(each, now, now, 0, "failed") for each in self._listenings]
+        judged = [Judged(each, "gone", 0, "gone", now) for each in self._detections]
         recordings = [
             Recorded(each, now, now, [], "failed", DEATH) if is_salvaged else Interrupted(each)
             for each, is_salvaged in self._recordings.items()
         ]
         legs = [Closed(leg, None) for leg, is_there in self._legs.items() if is_there]
-        return [*plays, *listened, *recordings, *legs]
+        return [*plays, *listened, *judged, *recordings, *legs]

@@ -5,12 +5,14 @@ import logging
 import os
 import ssl
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from tertulia import devkit
+from tertulia.app import whereabouts
 from tertulia.app.audio import AudioPorts
 from tertulia.app.chance import RandomIds, SystemClock
 from tertulia.app.compose import Hub
@@ -56,6 +58,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         telephony=phones.telephony, speech=audio.speech, downloads=audio.downloads,
         answers=audio.answers, scratch=audio.scratch, house=dev,
         development=_development_keys(settings) if dev else None,
+        phonebook=partial(whereabouts.numbers, settings.data.path / whereabouts.PHONES),
     )  # fmt: skip
     if dev:
         settings = replace(settings, sessions=replace(settings.sessions, create_users=True))

@@ -59,3 +59,5 @@ class Outside(Struct, frozen=True, kw_only=True):
     """Whether the house itself answers calls that no application answers."""
     development: DevelopmentKeys | None = None
     """In development mode: what the inspector opens with."""
+    phonebook: Callable[[], dict[str, str]] = dict
+    """Who answers at the numbers of simulated phones, where there are any."""

@@ -54,7 +54,7 @@ def surface(behind: Behind) -> Iterator[Route]:
     for resource in (*_resources(behind), *_legacy_resources(behind)):
         yield from bound(resource)
     if behind.settings.inspector.enabled:
-        yield from inspector_routes(behind.outside.development)
+        yield from inspector_routes(behind.outside.development, behind.outside.phonebook)
 
 
 def _resources(behind: Behind) -> Iterator[object]:

@@ -30,11 +30,22 @@ def note(path: Path, where: Whereabouts) -> None:
 
 def find(path: Path) -> tuple[str, int] | None:
     """None when nothing is served: nothing has been yet, or who did has ended."""
+    where = _read(path)
+    return (HOST, where.sip) if where is not None else None
+
+
+def numbers(path: Path) -> dict[str, str]:
+    """Who can be called there just now, by number."""
+    where = _read(path)
+    return where.numbers if where is not None else {}
+
+
+def _read(path: Path) -> Whereabouts | None:
     try:
         where = msgspec.json.decode(path.read_bytes(), type=Whereabouts)
         os.kill(where.pid, 0)
     except PermissionError:  # it is there, and somebody else's
-        return HOST, where.sip
+        return where
     except (OSError, OverflowError, msgspec.DecodeError):
         return None
-    return HOST, where.sip
+    return where

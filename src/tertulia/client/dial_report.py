@@ -1,6 +1,7 @@
 """`tertulia dial` as a person sees it: what it takes, and what it prints."""
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from tertulia.client.dialling import FORMATS, DialFailed, Outcome, Pause, Wish, 
 from tertulia.client.ladder import Moment, heading, row
 from tertulia.client.login import Logins
 from tertulia.client.plain import plain
+from tertulia.model.validation import DIGITS
 
 Say = Callable[[str], object]
 
@@ -31,6 +33,13 @@ def script(file: Path | None, said: str | None, seconds: int) -> list[Any]:
     if not isinstance(found, list):
         raise DialFailed(f"{file}: a script is an array of actions")
     return found
+
+
+def keys(given: str | None) -> str | None:
+    """Raises DialFailed: these are none."""
+    if given is not None and not re.fullmatch(DIGITS, given):
+        raise DialFailed(f"{given}: keys are 0 to 9, *, #, a to d, and p for a pause")
+    return given
 
 
 def recording(file: Path | None) -> Path | None:

@@ -13,6 +13,7 @@ from tertulia.client.ladder import Answer, Moment, answer
 from tertulia.client.login import Logins, NoServer
 from tertulia.client.plain import plain
 from tertulia.client.rest import Denied, Rest
+from tertulia.client.websocket import Dropped
 
 CALLS = "/v1/calls"
 LOOK_S = 0.2
@@ -24,6 +25,7 @@ OVER = frozenset(
     {"completed", "busy", "cancelled", "failed", "rejected", "timeout", "unanswered"}
 )  # fmt: skip
 FORMATS = ("mp3", "wav", "ogg")
+HANG_UP = {"action": "hangup"}
 DETECTION = "detection"
 RECORDED = "audio:record:done"
 
@@ -121,7 +123,7 @@ async def dial(logins: Logins, wish: Wish, show: Show, pause: Pause = asyncio.sl
                 return await watch.run()
     except NoServer as error:
         raise DialFailed(f"no server at {error}") from None
-    except (Denied, OSError, ValueError) as error:
+    except (Denied, Dropped, ValueError) as error:
         raise DialFailed(plain(str(error))) from None
 
 
@@ -170,6 +172,14 @@ class Watch:
     async def run(self) -> Outcome:
         made = await self._rest.call("POST", CALLS, self._wish.draft)
         self._uuid = str(made["uuid"])
+        try:
+            return await self._watch()
+        except (asyncio.CancelledError, OSError):  # nobody looks any more
+            with suppress(Denied, OSError):
+                await self._rest.call("PUT", self._path, HANG_UP)
+            raise
+
+    async def _watch(self) -> Outcome:
         while (call := await self._look())["status"] not in OVER:
             await self._act(call)
             await self._pause(LOOK_S)
@@ -207,7 +217,7 @@ class Watch:
         """What may come too late or too early is asked for again, or was of no use any more."""
         with suppress(Denied):
             if self._is_to_end:
-                await self._rest.call("PUT", self._path, {"action": "hangup"})
+                await self._rest.call("PUT", self._path, HANG_UP)
                 self._is_to_end = False
             elif self._keys and "start_time" in call:
                 await self._rest.call("PUT", f"{self._path}/dtmf", {"digits": self._keys})
@@ -229,7 +239,11 @@ class Watch:
         where = urlsplit(address)
         if not where.path.startswith("/"):
             return f"not recorded: {plain(address)}"
-        await asyncio.to_thread(path.write_bytes, await self._rest.download(where.path))
+        content = await self._rest.download(where.path)
+        try:
+            await asyncio.to_thread(path.write_bytes, content)
+        except OSError as error:
+            return f"not recorded: {error}"
         return f"recorded in {path}"
 
     def _outcome(self, call: dict[str, Any], recording: str) -> Outcome:

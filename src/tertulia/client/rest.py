@@ -170,4 +170,13 @@ def _check(answer: _Answer) -> None:
     except msgspec.DecodeError:
         found = None
     told = found if isinstance(found, dict) else {}
-    raise Denied(status, str(told.get("code", "")), str(told.get("detail", "")))
+    wrong = "; ".join(f"{each['name']} {each['reason']}" for each in _wrong(told))
+    detail = str(told.get("detail", ""))
+    raise Denied(status, str(told.get("code", "")), f"{detail} ({wrong})" if wrong else detail)
+
+
+def _wrong(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parameters that the server names."""
+    found = told.get("invalid_parameters")
+    items = found if isinstance(found, list) else []
+    return [each for each in items if isinstance(each, dict) and {"name", "reason"} <= each.keys()]

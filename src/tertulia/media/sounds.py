@@ -77,6 +77,7 @@ class Ear:
         hertz = float(sound.hertz[row])
         # Lower ones are hummed.
         self._pure[now] = sound.purity[row] >= PURITY and hertz >= LOWEST
+        self._low[now] = hertz <= _RING_HERTZ
         goes_on = abs(hertz - self._hertz) <= STEADY * self._hertz and sound.levels[row] >= _SOFTEST
         self._pitch[now] = self._pitch[now - 1] + (not goes_on) if now else 0
         self._hertz = self._hertz if goes_on else hertz

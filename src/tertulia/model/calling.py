@@ -44,6 +44,8 @@ FREE = "0.0"
 FREE_RATE = "0.00000000"
 
 
+CANCELLED = 487
+"""SIP: the caller has given up."""
 UNANSWERED = frozenset({LegEnd.REQUEST_TIMEOUT, LegEnd.TEMPORARILY_UNAVAILABLE})
 """Of a call that timed out at the far end, not by our own patience."""
 DISCONNECTED = "disconnected"
@@ -126,7 +128,7 @@ def declined(code: int, text: str) -> End:
 
 def hung_up(leg: Leg, code: int, text: str) -> End:
     """Why a call ends that the far end has ended: properly, by giving up, or because it is lost."""
-    if code >= 300:
+    if code >= 300 and code != CANCELLED:
         return End(LegStatus.COMPLETED if leg.answered_at else LegStatus.FAILED, "REMOTE_FAILURE",
                    text[:200] or "the call was lost", code, LegEnd.FLOW_FAILED, USER)  # fmt: skip
     return Ending.HUNG_UP.value if leg.answered_at else Ending.GAVE_UP.value

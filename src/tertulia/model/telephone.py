@@ -64,6 +64,8 @@ class Accepted(Signal, frozen=True):
     leg: str
     sdp: str
     headers: dict[str, str] = {}
+    is_softphone: bool = False
+    """It is one that a user has registered."""
 
 
 class Declined(Signal, frozen=True):

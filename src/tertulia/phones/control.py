@@ -6,7 +6,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import cast
 
@@ -92,7 +92,7 @@ class _Line(asyncio.Protocol):
             self._transport.close()
 
 
-async def call(data: Path, number: str, to: str) -> AsyncIterator[str]:
+async def call(data: Path, number: str, to: str) -> AsyncGenerator[str, None]:
     """Let a simulated phone call; what happens, to the end. Who closes this hangs up.
 
     Raises OSError: there are no simulated phones.

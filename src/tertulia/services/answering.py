@@ -94,7 +94,7 @@ class Answering:
         dials. In development that goes for apps too. Nothing for all other calls."""
         leg, own = line.leg, self._numbers(line.application_id)
         is_app = leg.type is LegType.APP
-        if leg.type is not LegType.SIP and not (is_app and self._house is not None):
+        if not line.live.is_softphone and not (is_app and self._house is not None):
             return ()
         if leg.to.user:
             return (Connect(endpoint=[AppEndpoint(user=leg.to.user)]),)

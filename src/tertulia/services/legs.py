@@ -42,7 +42,8 @@ class LiveLeg:
     """A leg that has not ended."""
 
     __slots__ = (
-        "closed", "is_ending", "is_held_back", "is_up", "leg", "turn", "waiting", "was_up",
+        "closed", "is_ending", "is_held_back", "is_softphone", "is_up", "leg", "turn", "waiting",
+        "was_up",
     )  # fmt: skip
 
     def __init__(self, leg: Leg) -> None:
@@ -54,6 +55,8 @@ class LiveLeg:
         self.is_ending = False
         self.is_held_back = False
         """It may be in a conversation without having been answered: a phone that rings still."""
+        self.is_softphone = False
+        """At its other end is the phone of one of our users, which has shown its password."""
         self.waiting: Timer | None = None
         """Until the leg ends if its media path is not open by then."""
         self.turn = asyncio.Lock()

@@ -142,6 +142,7 @@ class Phones:
         leg = advanced(leg, LegStatus.STARTED, now)
         command: Command = Answer(leg.id, call.sdp, RTP) if call.sdp else Offer(leg.id, RTP)
         live, report = await self._legs.open(leg, command, "sdp")
+        live.is_softphone = call.user_id is not None
         self.pickup.expect(live, _description(report))
         return Line(live, user, self._ids.conversation(), headers=call.headers)
 
@@ -173,6 +174,7 @@ class Phones:
         if signal.sdp and not await self._agree(live, signal.sdp):
             await self._calls.end(live, Ending.UNREADABLE)
             return
+        live.is_softphone = live.is_softphone or signal.is_softphone
         await self._dialling.answered(live)
 
     async def _agree(self, live: LiveLeg, sdp: str) -> bool:

@@ -9,7 +9,6 @@ from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
 from tertulia.model.endpoints import AppEndpoint, Callee, PhoneEndpoint, SipEndpoint
 from tertulia.model.errors import TertuliaError
-from tertulia.model.events.leg import LegType
 from tertulia.model.ids import ConversationId, LegId
 from tertulia.model.state import Endpoint
 from tertulia.services.dialling import Dialling, Outgoing
@@ -40,7 +39,7 @@ class Transfers:
     async def refer(self, live: LiveLeg, to: Endpoint, replaces: str | None) -> None:
         """What becomes of it is told to the one who asked."""
         room = live.leg.conversation_id
-        if live.leg.type is not LegType.SIP or room is None or live.leg.answered_at is None:
+        if not live.is_softphone or room is None or live.leg.answered_at is None:
             self._carrier.referred(live.leg.id, NOT_ALLOWED)
         elif replaces is not None:
             await self._attended(live, room, self._legs.live(replaces))

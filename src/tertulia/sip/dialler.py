@@ -68,8 +68,9 @@ class Dialler:
         for call in outgoing.live - {signal.call}:
             self._give_up(leg, outgoing, call, ELSEWHERE)
         self._keep_meter(leg, way)
-        headers = told(signal.message)
-        self._emit(Accepted(leg.id, signal.body.decode(errors="replace"), headers))
+        sdp, headers = signal.body.decode(errors="replace"), told(signal.message)
+        is_softphone = way.flow is not None
+        self._emit(Accepted(leg.id, sdp, headers, is_softphone))
 
     def failed(self, signal: signals.Failed) -> None:
         leg = self._legs.of(signal.call)

@@ -6,7 +6,7 @@ may talk to stands in its Content-Security-Policy: this server.
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -20,6 +20,8 @@ from tertulia.protocols.http1 import Request, Response
 from tertulia.web.routing import Call, Guard, Handler, Route
 
 PATH = "/inspect"
+Phonebook = Callable[[], dict[str, str]]
+"""Who answers at the numbers of simulated phones."""
 INDEX = "index.html"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -62,10 +64,25 @@ class InspectorFile(Struct, frozen=True):
     etag: str
 
 
-def inspector_routes(development: DevelopmentKeys | None) -> Iterator[Route]:
-    """One route a file; and one for the keys, when there are any to give."""
+class SimulatedPhone(Struct, frozen=True):
+    number: str
+    about: str
+    """Who answers there."""
+
+
+class SimulatedPhones(Struct, frozen=True):
+    """What the page offers to call."""
+
+    phones: list[SimulatedPhone]
+
+
+def inspector_routes(
+    development: DevelopmentKeys | None, phonebook: Phonebook = dict
+) -> Iterator[Route]:
+    """One route a file, one for the phonebook, and one for the keys, when there are any to give."""
     for name, file in inspector_files().items():
         yield _route(PATH if name == INDEX else f"{PATH}/{name}", _serving(file))
+    yield _route(f"{PATH}/phones.json", _listing(phonebook))
     if development is not None:
         yield _route(f"{PATH}/development.json", _telling(development))
 
@@ -132,6 +149,15 @@ def _telling(development: DevelopmentKeys) -> Handler:
         if not is_local(call.request):
             raise NotFound()
         # without the headers that let a page of another origin read it
+        return Response(200, body, headers=(*_HEADERS, ("Cache-Control", "no-store")))
+
+    return tell
+
+
+def _listing(phonebook: Phonebook) -> Handler:
+    async def tell(_: Call) -> Response:
+        found = [SimulatedPhone(number, about) for number, about in phonebook().items()]
+        body = msgspec.json.encode(SimulatedPhones(found))
         return Response(200, body, headers=(*_HEADERS, ("Cache-Control", "no-store")))
 
     return tell

@@ -1,0 +1,93 @@
+"""The application that is called: says what becomes of each call, and counts what it is told.
+
+A process of its own, which answers at once. `/answer` gives a script with which the call stays, in a
+conversation of its own, until the caller hangs up. GET `/tally` answers a Tally, DELETE forgets.
+"""
+
+import asyncio
+import re
+import sys
+from collections import Counter
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
+
+import httptools
+import msgspec
+import uvloop
+from msgspec import Struct
+
+STATUS = re.compile(rb'"status":"(\w+)"')
+SCRIPT = '[{"action":"conversation","name":"call-%s"}]'
+
+
+class Tally(Struct, frozen=True):
+    asked: int
+    """What becomes of a call."""
+    told: int
+    """Anything else."""
+    statuses: dict[str, int]
+    """Of what was told, by status of a call."""
+
+
+class Ears:
+    def __init__(self) -> None:
+        self._asked = self._told = 0
+        self._statuses: Counter[str] = Counter()
+
+    def answer(self, method: bytes, url: bytes, body: bytes) -> bytes:
+        path = urlsplit(url.decode())
+        if path.path == "/answer":
+            self._asked += 1
+            return (SCRIPT % parse_qs(path.query)["uuid"][0]).encode()
+        if path.path == "/tally":
+            tally = msgspec.json.encode(Tally(self._asked, self._told, dict(self._statuses)))
+            if method == b"DELETE":
+                self._asked = self._told = 0
+                self._statuses.clear()
+            return tally
+        self._told += 1
+        status = STATUS.search(body)
+        if status is not None:
+            self._statuses[status[1].decode()] += 1
+        return b""
+
+
+class Receiver(asyncio.Protocol):
+    """One connection."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = self._body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, because uvloop's transports are not subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        answer = self._ears.answer(self._parser.get_method(), self._url, self._body)
+        self._url = self._body = b""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self._transport.write(head % len(answer) + answer)
+
+
+async def serve(port: int) -> None:
+    ears = Ears()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Receiver(ears), "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -1,0 +1,52 @@
+"""Simulated phones that call in, as `tertulia.phones.control` lets them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+from tests.system.stage import cancel
+from tests.system.tree import until
+
+from tertulia.app.whereabouts import PHONES, find
+from tertulia.phones.control import call
+
+PATIENCE = 30.0
+"""Seconds until something is told; generous, since what they say may have to be made first."""
+
+
+class Ringing:
+    """A call of a simulated phone."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._news = asyncio.Event()
+
+    async def until(self, word: str) -> None:
+        """Wait until a line that begins with this has come."""
+        async with asyncio.timeout(PATIENCE):
+            while not any(line.startswith(word) for line in self.told):
+                self._news.clear()
+                await self._news.wait()
+
+    async def follow(self, data: Path, number: str, to: str) -> None:
+        async with aclosing(call(data, number, to)) as lines:
+            async for line in lines:
+                self.told.append(line)
+                self._news.set()
+
+
+@asynccontextmanager
+async def calling(data: Path, number: str, to: str) -> AsyncIterator[Ringing]:
+    """The phone `number` calls `to`; at the end it hangs up, if that has not happened yet."""
+    await asyncio.to_thread(wait_for_phones, data)
+    ringing = Ringing()
+    following = asyncio.create_task(ringing.follow(data, number, to))
+    try:
+        yield ringing
+    finally:
+        await cancel([following])
+
+
+def wait_for_phones(data: Path) -> None:
+    until("simulated phones", lambda: find(data / PHONES) is not None)

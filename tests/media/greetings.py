@@ -345,8 +345,8 @@ def _babble(length: int, cast: Cast, chance: Generator) -> Wave:
     wave = np.zeros(length)
     for _ in range(6):
         voice = _drawn(_available(cast.voices), chance)
-        said = np.concatenate([_said(voice, each.replace("\n", " "))
-                               for each in cast.announcements[_language(voice)]])  # fmt: skip
+        texts = "\n".join(cast.announcements[_language(voice)][:3])
+        said = np.concatenate([_said(voice, sentence) for sentence in texts.split("\n")])
         wave += np.resize(np.roll(said, chance.integers(len(said))), length)
     return np.asarray(wave / wave.std())
 
@@ -363,6 +363,7 @@ _NOISES = ((_white, 10, 45), (_pink, 10, 40), (_hum, 10, 35), (_babble, 12, 30),
 
 def _line(wave: Wave, cast: Cast, chance: Generator) -> tuple[Samples, frozenset[int]]:
     """A voice of loudness 1 as it comes over the telephone network, and frames that are lost."""
+    wave = np.pad(wave, (0, -len(wave) % RATE))  # lengths that are quick to transform
     make, least, most = _drawn(_NOISES, chance)
     noise = make(len(wave), cast, chance) * 10 ** (-chance.uniform(least, most) / 20)
     wave = wave + noise[: len(wave)] + _at_pick_up(len(wave), chance)

@@ -71,6 +71,18 @@ def test_our_offer_can_be_read() -> None:
     assert (agreed.event_type, agreed.direction) == (101, "recvonly")
 
 
+def test_a_phone_without_telephone_events() -> None:
+    both = "m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000"
+    assert read(described(*both), BOTH).event_type == 101
+    agreed = read(described(*both), BOTH, events=False)
+    assert agreed.event_type is None
+    for written in (
+        answer(agreed, "127.0.0.1", 6000, 1),
+        offer(["PCMU"], "::1", 4000, 1, events=False),
+    ):
+        assert b"telephone-event" not in written and b" 101" not in written
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -15,7 +15,7 @@ SIZE = 120
 """Of each set."""
 RIGHT, HUMANS_LOST = 0.95, 0.02
 VERDICT_MS, BEEP_MS = 2500, 200
-BEEPS_MISSED = 0.02
+BEEPS_MISSED, BEEPS_FALSE = 0.02, 0.01
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_aims_of_all(results: dict[str, list[Outcome]]) -> None:
     assert whole.size >= 200
     assert whole.humans_lost < HUMANS_LOST
     assert whole.verdict_ms < VERDICT_MS
-    assert whole.false_beeps == 0
+    assert whole.false_beeps <= BEEPS_FALSE * whole.size
     assert whole.missed_beeps <= BEEPS_MISSED * len(whole.beeps)
     assert median(whole.beeps) < BEEP_MS
     assert sum(delay > BEEP_MS for delay in whole.beeps) <= 0.01 * len(whole.beeps)

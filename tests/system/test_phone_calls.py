@@ -15,32 +15,22 @@ from tests.system.simulated import calling
 pytestmark = pytest.mark.system
 
 Play = Callable[[Session], None]
-MENU, BAD_LINE = "15550104", "15550108"
-KEYPAD, CHOOSER = "15550178", "15550179"
+MENU, ECHO, BAD_LINE = "15550104", "15550105", "15550108"
+KEYPAD, OLD_KEYPAD = "15550178", "15550179"
 KEYPAD_FILE = """
-about = "Somebody who presses keys in all ways"
+about = "Somebody who presses keys, each way"
+{line}
 [parts]
 calls = [
-    { pause = 0.5 },
-    { press = "12#", by = "rtp" }, { pause = 0.5 },
-    { press = "34*", by = "tones" }, { pause = 0.5 },
-    { press = "560", by = "info" }, { pause = 0.5 },
-    { press = "77", by = "rtp" }, { pause = 1 },
-    { hang_up = true },
+    {{ pause = 0.5 }},
+    {{ press = "12#", by = "{way}" }}, {{ pause = 0.5 }},
+    {{ press = "560", by = "info" }}, {{ pause = 0.5 }},
+    {{ press = "77", by = "{way}", for = 0.15 }}, {{ pause = 1 }},
+    {{ hang_up = true }},
 ]
-start = [{ decline = 480 }]
+start = [{{ decline = 480 }}]
 """
-CHOOSER_FILE = """
-about = "Somebody who has called a menu and ends it by a key"
-[parts]
-calls = [
-    { wait = 20, until = "speech" },
-    { press = "9" },
-    { wait = 60 },
-]
-start = [{ decline = 480 }]
-"""
-PRESSED = "12#34*56077"
+PRESSED = "12#56077"
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +38,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
     folder = tmp_path_factory.mktemp("office")
     phones = folder / "phones"
     phones.mkdir()
-    (phones / f"{KEYPAD}.toml").write_text(KEYPAD_FILE)
-    (phones / f"{CHOOSER}.toml").write_text(CHOOSER_FILE)
+    old = '[line]\nkeys = "tones"'
+    (phones / f"{KEYPAD}.toml").write_text(KEYPAD_FILE.format(line="", way="rtp"))
+    (phones / f"{OLD_KEYPAD}.toml").write_text(KEYPAD_FILE.format(line=old, way="tones"))
     with premises(folder, TERTULIA_SIP__PHONES=str(phones)) as running:
         yield running
 
@@ -59,10 +50,11 @@ def play(house: Premises, tmp_path: Path) -> Play:
     return partial(play_at, house=house, folder=tmp_path)
 
 
-def test_each_key_is_told_once_however_it_is_pressed(play: Play) -> None:
+@pytest.mark.parametrize("number", [KEYPAD, OLD_KEYPAD])
+def test_each_key_is_told_once_however_it_is_pressed(play: Play, number: str) -> None:
     async def session(here: Office) -> None:
         here.says({"action": "conversation", "name": "keys"})
-        async with calling(here.house.tree.data, KEYPAD, OWN) as phone:
+        async with calling(here.house.tree.data, number, OWN) as phone:
             await phone.until("ended 200")
         leg = await here.leg("completed")
         await here.settled()
@@ -79,7 +71,7 @@ def test_each_key_is_told_once_however_it_is_pressed(play: Play) -> None:
 
 def test_a_menu_hears_the_keys_of_the_application(play: Play) -> None:
     async def session(here: Office) -> None:
-        leg = await here.call(MENU, {"action": "conversation", "name": "menu"})
+        leg = await _call(here, MENU)
         await here.diary.see("sip:answered", leg=leg)
         answer = await here.caller.call("PUT", f"/v1/calls/{leg}/dtmf", {"digits": "1p9"})
         assert answer.status == 200, answer
@@ -89,30 +81,16 @@ def test_a_menu_hears_the_keys_of_the_application(play: Play) -> None:
     play(session)
 
 
-def test_a_menu_hears_the_keys_of_who_is_connected(play: Play) -> None:
-    async def session(here: Office) -> None:
-        here.says({"action": "connect", "endpoint": [{"type": "phone", "number": MENU}]})
-        async with calling(here.house.tree.data, CHOOSER, OWN) as phone:
-            await phone.until("ended 200")
-        menu = await here.leg("completed", nth=0)
-        await here.settled()
-        ends = {each["uuid"]: each["disconnected_by"] for each in here.program.of("/event")
-                if each["status"] == "completed"}  # fmt: skip
-        assert sorted(ends.values()) == ["platform", "user"]
-        assert ends[menu] == "user"
-        caller = here.with_status("started")[0]
-        [key] = [each.body["digit"] for each in await keys_of(here, caller)]
-        assert key == "9"
-        assert await keys_of(here, menu) == []
-
-    play(session)
-
-
 def test_a_bad_line_is_told_as_one(play: Play) -> None:
     async def session(here: Office) -> None:
-        legs = await asyncio.gather(*(_talked(here, number) for number in (BAD_LINE, "15550105")))
-        await here.settled()
+        legs = [await _call(here, number) for number in (BAD_LINE, ECHO)]
+        for leg in legs:
+            await here.diary.see("sip:answered", leg=leg)
+        await asyncio.sleep(6)  # of sound: 300 packets
+        for leg in legs:
+            await here.hang_up(leg)
         bad, good = [await quality(here, leg) for leg in legs]
+        print(bad, good)
         assert 1 < bad["packet_loss_perc"] < 12
         assert 2 < bad["jitter_max_var"] < 60
         assert bad["jitter_min_var"] <= bad["jitter_max_var"]
@@ -125,13 +103,9 @@ def test_a_bad_line_is_told_as_one(play: Play) -> None:
     play(session)
 
 
-async def _talked(here: Office, number: str) -> str:
-    """Called for long enough to be measured; the leg, which has ended."""
-    leg = await here.call(number, {"action": "conversation", "name": f"to {number}"})
-    await here.diary.see("sip:answered", leg=leg)
-    await asyncio.sleep(6)  # of sound: 300 packets
-    await here.hang_up(leg)
-    return leg
+async def _call(here: Office, number: str) -> str:
+    """Into a conversation of its own; the leg."""
+    return await here.call(number, {"action": "conversation", "name": f"with {number}"})
 
 
 async def quality(here: Office, leg: str) -> dict[str, Any]:

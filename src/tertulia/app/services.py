@@ -163,7 +163,9 @@ class Services:
             calls=self.voice_calls, legs=self.legs, audio=self.audio_control, hooks=hooks,
             keys=keys, directory=outside.store, timelines=timelines,
         )  # fmt: skip
-        reacting = (keys, hooks, rooms, dialling, connecting, scripts, house, timelines)
+        reacting = (
+            keys, hooks, rooms, dialling, detecting, connecting, scripts, house, timelines,
+        )  # fmt: skip
         for each in reacting:
             self.conductor.add(each.reactions)
         for hearing in (dialling, detecting, scripts):

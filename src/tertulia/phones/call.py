@@ -98,7 +98,7 @@ class Call:
     def invited(self, body: bytes) -> None:
         """Somebody calls this number, with this offer; empty asks for ours."""
         try:
-            self._agreed = description.read(body, self._callee.line.codecs) if body else None
+            self._agreed = self._read(body) if body else None
         except SdpRefused as refusal:
             self._refuse(NOT_ACCEPTABLE, refusal.reason)
             return
@@ -184,11 +184,16 @@ class Call:
     def _agree(self, body: bytes) -> bool:
         """False: it leads to nothing, and all stays as it was."""
         try:
-            self._agreed = description.read(body, self._callee.line.codecs)
+            self._agreed = self._read(body)
         except SdpRefused:
             return False
         self._open()
         return True
+
+    def _read(self, body: bytes) -> Agreed:
+        """Raises SdpRefused."""
+        line = self._callee.line
+        return description.read(body, line.codecs, events=line.has_events)
 
     # ── what the script orders ──
 
@@ -339,9 +344,10 @@ class Call:
 
     def _offer(self, *, holds: bool = False) -> bytes:
         self._version += 1
+        line = self._callee.line
         return description.offer(
-            self._callee.line.codecs, self._outside.host, self._wire.port, self._version,
-            direction="sendonly" if holds else "sendrecv",
+            line.codecs, self._outside.host, self._wire.port, self._version,
+            direction="sendonly" if holds else "sendrecv", events=line.has_events,
         )  # fmt: skip
 
 

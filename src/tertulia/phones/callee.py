@@ -164,6 +164,12 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     codecs: Annotated[list[Literal["PCMU", "PCMA"]], Meta(min_length=1, max_length=2)] = field(
         default_factory=lambda: ["PCMU", "PCMA"]
     )
+    keys: Literal["rtp", "tones"] = "rtp"
+    """With `tones` the phone does not know RFC 4733: its keys are heard, and it hears none."""
+
+    @property
+    def has_events(self) -> bool:
+        return self.keys == "rtp"
 
     @property
     def is_good(self) -> bool:

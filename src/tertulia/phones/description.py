@@ -51,8 +51,9 @@ class Agreed(Struct, frozen=True):
         return self.direction in {"sendrecv", "sendonly"} and self.address[0] not in _NOWHERE
 
 
-def read(body: bytes, codecs: Sequence[str]) -> Agreed:
+def read(body: bytes, codecs: Sequence[str], *, events: bool = True) -> Agreed:
     """What an offer, or an answer to ours, leads to; of the codecs the first that both know.
+    Without `events` the phone knows no telephone events.
 
     Raises:
         SdpRefused: it cannot be read, or leads to nothing.
@@ -72,13 +73,13 @@ def read(body: bytes, codecs: Sequence[str]) -> Agreed:
     if not shared:
         raise SdpRefused("no codec that a phone knows")
     payload_type = next(iter(shared))
-    events = (number for number, name in known.items() if name == TELEPHONE_EVENT)
+    offered = (number for number, name in known.items() if name == TELEPHONE_EVENT)
     return Agreed(
         address=(_address(text, index), section.port),
         codec=shared[payload_type],
         payload_type=payload_type,
         codecs=shared,
-        event_type=next(events, None),
+        event_type=next(offered, None) if events else None,
         direction=_DIRECTIONS[_direction(section, description.session)],
         muxed=section.value("rtcp-mux") is not None,
         index=index,
@@ -99,10 +100,11 @@ def answer(agreed: Agreed, host: str, port: int, version: int) -> bytes:
 
 
 def offer(
-    codecs: Sequence[str], host: str, port: int, version: int, *, direction: str = "sendrecv"
-) -> bytes:
+    codecs: Sequence[str], host: str, port: int, version: int, *, direction: str = "sendrecv",
+    events: bool = True,
+) -> bytes:  # fmt: skip
     types = {PAYLOAD_TYPES[each]: each for each in codecs}
-    return _written(host, version, _audio(port, types, EVENT_TYPE, direction))
+    return _written(host, version, _audio(port, types, EVENT_TYPE if events else None, direction))
 
 
 def _text(body: bytes) -> str:

@@ -36,7 +36,6 @@ from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, Unavailable
 from tertulia.model.event import Fact
 from tertulia.model.events.leg import LegStatus, LegType
-from tertulia.model.events.values import Direction
 from tertulia.model.ids import ConversationId, LegId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced, as_entered, moved
@@ -165,7 +164,6 @@ class Calls:
 
     async def pick_up(self, live: LiveLeg) -> None:
         """A phone that rings in a conversation is answered."""
-        live.is_held_back = False
         user = await self._user(live.leg)
 
         def change(leg: Leg, now: Instant) -> Leg:
@@ -240,7 +238,7 @@ class Calls:
 
     async def _finish(self, live: LiveLeg, ending: Ending | End) -> None:
         end = ending if isinstance(ending, End) else ending.value
-        self._let_go(live.leg, end)
+        self._let_go(live, end)
         account = await self._legs.close(live)
         user = await self._user(live.leg)
 
@@ -256,20 +254,19 @@ class Calls:
     async def _over(self, live: LiveLeg, ending: Ending) -> tuple[Fact, ...]:
         """End a leg, and let the caller tell it."""
         end: End = ending.value
-        self._let_go(live.leg, end)
+        self._let_go(live, end)
         account = await self._legs.close(live)
         async with live.turn:
             live.leg = over(live.leg, end, self._clock.now())
             self._legs.forget(live)
         return ended(live.leg, account, end)
 
-    def _let_go(self, leg: Leg, end: End) -> None:
+    def _let_go(self, live: LiveLeg, end: End) -> None:
         """Tell the phone; one that has ended the call itself is told nothing."""
-        if not leg.is_phone:
-            return
-        if leg.direction is Direction.INBOUND and leg.answered_at is None:
+        leg = live.leg
+        if leg.is_phone and live.is_held_back:
             self._carrier.refuse(leg.id, end.sip_code if end.sip_code >= 300 else UNAVAILABLE)
-        else:
+        elif leg.is_phone:
             self._carrier.hang_up(leg.id)
 
     async def bury(self) -> None:

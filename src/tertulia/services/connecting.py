@@ -81,8 +81,9 @@ class Connecting:
                 on_ring=partial(self._rang, pair), on_answer=partial(self._answered, pair),
             )  # fmt: skip
         except TertuliaError as error:
-            self._hooks.complain(line, f"connect: {error}")
-            self.tell(performance, ConnectOver("failed", str(error)))
+            if pair.is_open and pair.callee is None:  # otherwise its end is told
+                pair.is_open = False
+                self.tell(performance, ConnectOver("failed", f"connect: {error}"))
 
     async def disconnect(self, performance: Performance, _: Disconnect) -> None:
         """End the call of the callee: the script does something else."""
@@ -140,26 +141,31 @@ class Connecting:
         caller = pair.performance.line
         if not pair.is_open or caller.live.is_ending:
             return
-        if early:
-            self._calls.preview(callee.live)
         url = _ringback(pair.action)
         if url is not None or early:
             self._pickup.let_hear(caller.live)
         if url is not None:
             await self._play(pair, caller, url)
-        elif not early and not caller.live.is_held_back and caller.leg.type is not LegType.APP:
+        elif early:
+            self._calls.preview(callee.live)
+            await self._hush(pair)
+        elif not caller.live.is_held_back and caller.leg.type is not LegType.APP:
             pair.tone = self._ids.bare()
             tone = Play(pair.tone, RINGBACK, "tone", leg=caller.leg.id, loop=0)
             self._legs.tell(caller.application_id, tone)
 
     async def _play(self, pair: Pair, caller: Line, url: str) -> None:
         """COMPAT: clients of apps make a ringing tone themselves, but not this one."""
+        if pair.music is not None:
+            return
         place = Place(caller.leg.conversation_id or caller.own, caller.live)
         body = AudioPlay(stream_url=[url], level=0, loop=0)
         try:
             pair.music = await self._audio.play(place, body, Actor(caller.application_id))
         except TertuliaError as error:
             self._hooks.complain(caller, f"connect: ringbackTone: {error}")
+        if pair.has_met or not pair.is_open:  # that came while it was asked for
+            await self._hush(pair)
 
     async def _answered(self, pair: Pair, callee: Line) -> None:
         if pair.action.detection is None:
@@ -172,7 +178,7 @@ class Connecting:
         endpoint = pair.action.callee
         if isinstance(endpoint, PhoneEndpoint) and endpoint.on_answer is not None:
             self.brief(pair, endpoint.on_answer)
-        elif not callee.live.is_ending and callee.leg.member_id is None:
+        else:
             await self._dialling.join(callee)
 
     async def _heard(self, event: Event) -> None:
@@ -221,7 +227,10 @@ class Connecting:
         if music is not None and not caller.live.is_ending:
             place = Place(caller.leg.conversation_id or caller.own, caller.live)
             system = Actor(caller.application_id)
-            await self._audio.stop_sound(place, music, system, speech=False)
+            try:
+                await self._audio.stop_sound(place, music, system, speech=False)
+            except TertuliaError as error:
+                self._hooks.complain(caller, f"connect: ringbackTone: {error}")
 
     def _caller(self, line: Line, action: Connect) -> Endpoint:
         if action.from_:

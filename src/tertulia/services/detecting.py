@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tertulia.model.calling import Ending, machine_facts
 from tertulia.model.commands import Beeped, Detect, Judged
-from tertulia.model.event import Fact
+from tertulia.model.event import Event, Fact
 from tertulia.model.events.leg import LegStatus
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced
@@ -15,7 +15,7 @@ from tertulia.model.machine import Detection
 from tertulia.model.state import Conversation
 from tertulia.ports import Ids
 from tertulia.services.calls import Calls
-from tertulia.services.conductor import Hearings
+from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs
 from tertulia.services.lines import Line
@@ -55,6 +55,10 @@ class Detecting:
         """Tell the application."""
 
     @property
+    def reactions(self) -> Reactions:
+        return {"leg:status:update": self._changed}
+
+    @property
     def hearings(self) -> Hearings:
         return {Judged: self._judged, Beeped: self._beeped}
 
@@ -70,6 +74,13 @@ class Detecting:
         self._legs.tell(line.application_id, command)
         if not detection.waits:
             await then()
+
+    async def _changed(self, event: Event) -> None:
+        leg = event.became
+        if isinstance(leg, Leg) and leg.is_over:
+            over = [each for each, watch in self._watches.items() if watch.line.leg.id == leg.id]
+            for each in over:
+                del self._watches[each]
 
     async def _judged(self, report: Judged) -> None:
         watch = self._watches.get(report.detect)

@@ -54,7 +54,7 @@ from tertulia.services.switchboard import Switchboard
 from tertulia.services.users import Users
 from tertulia.services.voicehooks import VoiceHooks
 
-ANONYMOUS = "anonymous"
+ANONYMOUS = "tel:anonymous"
 """Name of the user that all callers are who withhold their number."""
 SOCKET_SECONDS = 10.0
 """For a websocket's server to accept."""
@@ -177,12 +177,14 @@ class Dialling:
     async def _send(self, call: Call) -> None:
         """Let it go out; a failure is the call's end."""
         callee, live = call.wanted.callee, call.line.live
+        if live.is_ending:  # it was given up meanwhile
+            return
         try:
             if isinstance(callee, WebsocketEndpoint):
                 self._connect(call, callee)
             else:
                 await self._dial_phone(call, callee)
-        except MediaUnavailable:
+        except TertuliaError:
             await self._calls.end(live, Ending.BROKEN)
 
     def _connect(self, call: Call, callee: WebsocketEndpoint) -> None:
@@ -210,12 +212,13 @@ class Dialling:
         user_to_user = None
         if isinstance(callee, SipEndpoint):
             headers, user_to_user = callee.x_headers, callee.user_to_user
-        self._carrier.dial(
-            Dial(
-                leg=leg.id, application_id=leg.application_id, to=leg.to, sdp=report.sdp,
-                caller=name_of(leg.from_), headers=headers, user_to_user=user_to_user,
-            )
-        )  # fmt: skip
+        if not call.line.live.is_ending:
+            self._carrier.dial(
+                Dial(
+                    leg=leg.id, application_id=leg.application_id, to=leg.to, sdp=report.sdp,
+                    caller=name_of(leg.from_), headers=headers, user_to_user=user_to_user,
+                )
+            )  # fmt: skip
 
     async def _ring_app(
         self, wanted: Outgoing, application_id: ApplicationId, callee: AppEndpoint
@@ -238,15 +241,18 @@ class Dialling:
     # ── what becomes of it ──
 
     async def rang(self, live: LiveLeg, *, early: bool) -> None:
-        """The far end rings; `early`: it is to be heard already."""
+        """The far end rings; `early`: it is to be heard already, perhaps since it began to."""
         call = self._under_way.get(live.leg.id)
-        if call is None or live.leg.status is not LegStatus.STARTED:
+        if call is None or live.leg.answered_at is not None:
             return
-        await self._place(call, LegStatus.RINGING)
-        await self._has_rung(call, early=early)
+        is_news = live.leg.status is LegStatus.STARTED
+        if is_news:
+            await self._place(call, LegStatus.RINGING)
+        if is_news or early:
+            await self._has_rung(call, early=early)
 
     async def _has_rung(self, call: Call, *, early: bool) -> None:
-        if call.on_ring is not None:
+        if call.on_ring is not None and not call.line.live.is_ending:
             await call.on_ring(call.line, early=early)
 
     async def answered(self, live: LiveLeg) -> None:
@@ -267,10 +273,13 @@ class Dialling:
             self._legs.tell(leg.application_id, Press(leg.id, callee.dtmf_answer))
         await call.on_answer(call.line)
 
-    async def join(self, line: Line, room: ConversationId | None = None) -> None:
-        """Let an answered call join the conversation that it was made for, or another."""
+    async def join(self, line: Line) -> None:
+        """Let an answered call join the conversation that it was made for: users of an app have
+        done so by answering."""
+        if line.leg.member_id is not None or line.live.is_ending:
+            return
         try:
-            await self._members.create(room or line.own, line.entry, Actor(line.application_id))
+            await self._members.create(line.own, line.entry, Actor(line.application_id))
         except TertuliaError:
             await self._calls.end(line.live, Ending.REMOVED)
             raise

@@ -42,7 +42,7 @@ class LiveLeg:
     """A leg that has not ended."""
 
     __slots__ = (
-        "closed", "is_ending", "is_held_back", "is_softphone", "is_up", "leg", "turn", "waiting",
+        "closed", "description", "is_ending", "is_softphone", "is_up", "leg", "turn", "waiting",
         "was_up",
     )  # fmt: skip
 
@@ -53,14 +53,19 @@ class LiveLeg:
         self.was_up = False
         """It was open at some time."""
         self.is_ending = False
-        self.is_held_back = False
-        """It may be in a conversation without having been answered: a phone that rings still."""
+        self.description: str | None = None
+        """By which it can be answered, while it is a phone that calls us and rings."""
         self.is_softphone = False
         """At its other end is the phone of one of our users, which has shown its password."""
         self.waiting: Timer | None = None
         """Until the leg ends if its media path is not open by then."""
         self.turn = asyncio.Lock()
         self.closed: asyncio.Future[Account | None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_held_back(self) -> bool:
+        """It may be in a conversation without having been answered: a phone that rings still."""
+        return self.description is not None
 
     def wait(self, timer: Timer | None) -> None:
         """Wait for this instead of what was waited for."""

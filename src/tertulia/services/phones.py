@@ -32,6 +32,7 @@ from tertulia.model.telephone import (
 from tertulia.ports import Clock, Ids
 from tertulia.services.answering import Answering
 from tertulia.services.dialling import Dialling
+from tertulia.services.errands import insist
 from tertulia.services.keys import Keys
 from tertulia.services.legs import LiveLeg
 from tertulia.services.lines import Line
@@ -41,7 +42,6 @@ from tertulia.services.users import Users
 
 UNACCEPTABLE, NO_ROOM, FAILED = 488, 503, 500
 """SIP: no common media; too many calls; something is wrong here."""
-ANONYMOUS = "anonymous"
 
 
 class PhoneGate:
@@ -116,7 +116,7 @@ class Phones:
             self._carrier.refuse(call.leg, FAILED, str(error)[:80])
         else:
             self._carrier.ring(call.leg)
-            await self._calls.place(line.live, None, LegStatus.RINGING)
+            await insist(partial(self._calls.place, line.live, None, LegStatus.RINGING))
             self._errands.run(self._decide(line))
 
     async def _decide(self, line: Line) -> None:
@@ -143,7 +143,7 @@ class Phones:
         command: Command = Answer(leg.id, call.sdp, RTP) if call.sdp else Offer(leg.id, RTP)
         live, report = await self._legs.open(leg, command, "sdp")
         live.is_softphone = call.user_id is not None
-        self.pickup.expect(live, _description(report))
+        live.description = _description(report)
         return Line(live, user, self._ids.conversation(), headers=call.headers)
 
     async def _user(self, call: Called) -> User:
@@ -163,9 +163,8 @@ class Phones:
         live = self._legs.live(signal.leg)
         if live is None or live.is_ending:
             return
-        if signal.sdp:
-            await self._agree(live, signal.sdp)
-        await self._dialling.rang(live, early=bool(signal.sdp))
+        is_early = bool(signal.sdp) and await self._agree(live, signal.sdp)
+        await self._dialling.rang(live, early=is_early)
 
     async def _accepted(self, signal: Accepted) -> None:
         live = self._legs.live(signal.leg)
@@ -192,7 +191,6 @@ class Phones:
 
     async def _hung_up(self, signal: HungUp) -> None:
         live = self._legs.live(signal.leg)
-        self.pickup.forget(LegId(signal.leg))
         if live is not None:
             await self._calls.end(live, hung_up(live.leg, signal.code, signal.text))
 

@@ -86,12 +86,14 @@ class Rooms:
     async def enter(self, line: Line, meeting: Meeting) -> None:
         """Bring a call into a room, if it is not there already. Raises TertuliaError."""
         leg = line.leg
-        stay = self._stays.get(leg.id)
-        if stay is not None and stay.conversation_id == leg.conversation_id:
+        before = self._stays.get(leg.id)
+        if before is not None and before.conversation_id == leg.conversation_id:
             return
         room = await self.find(meeting.name, leg.application_id)
         await self.prepare(line, meeting, room)
         await self._members.create(room, line.entry, Actor(leg.application_id))
+        if before is not None:
+            await self._close(before)
 
     async def open_own(self, line: Line) -> ConversationId:
         """A conversation for a call alone."""
@@ -133,7 +135,10 @@ class Rooms:
 
     async def _exit(self, stay: Stay) -> None:
         del self._stays[stay.line.leg.id]
-        if stay.meeting.end_on_exit:
+        await self._close(stay)
+
+    async def _close(self, stay: Stay) -> None:
+        if stay.meeting.end_on_exit and stay.has_arrived:
             for live in self._legs.within(stay.conversation_id):
                 await self._calls.end(live, Ending.REMOVED)
 
@@ -162,8 +167,9 @@ class Rooms:
 
     def _is_open(self, room: ConversationId) -> bool:
         """Somebody is there who does not wait."""
-        there = (self._stays.get(each.leg.id) for each in self._legs.within(room))
-        return any(stay is None or not stay.waits for stay in there)
+        there = [each.leg for each in self._legs.within(room) if each.leg.answered_at is not None]
+        stays = [self._stays.get(leg.id) for leg in there]
+        return any(stay is None or not stay.waits for stay in stays)
 
     async def _open(self, room: ConversationId) -> None:
         waiting = [

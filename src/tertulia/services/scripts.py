@@ -127,11 +127,13 @@ class Scripts:
     def start(
         self, line: Line, script: Script, then: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Begin once the call is in a conversation and its media path is open.
+        """Begin once the call is in a conversation and its media path is open, unless another one
+        has been wanted meanwhile.
 
         `then` is done at the script's end; otherwise the call ends with it.
         """
-        if not line.live.is_ending:
+        is_first = line.leg.id not in self._running and line.leg.id not in self._moving
+        if is_first and not line.live.is_ending:
             self._running[line.leg.id] = performance = Performance(line, script, then)
             self._ready(performance)
 
@@ -212,11 +214,17 @@ class Scripts:
         if performance is not None:
             self._in_turn(performance, HungUp())
             await self._connecting.disconnect(performance, Disconnect())
-            for timer in performance.timers.values():
-                timer.cancel()
-            ids = [each for each, whose in self._awaited.items() if whose is performance]
-            for each in ids:
-                del self._awaited[each]
+            self._forget(performance)
+
+    def _forget(self, performance: Performance) -> None:
+        for timer in performance.timers.values():
+            timer.cancel()
+        for each in [each for each, whose in self._awaited.items() if whose is performance]:
+            del self._awaited[each]
+
+    def _await(self, performance: Performance, what: str) -> None:
+        if not performance.line.live.is_ending:
+            self._awaited[what] = performance
 
     def _moved(self, leg: Leg) -> None:
         room, line, script = self._moving.get(leg.id, (None, None, ()))
@@ -301,13 +309,15 @@ class Scripts:
 
     async def _take_on(self, performance: Performance, happening: Happening | None) -> None:
         """None is the beginning."""
-        run = performance.run
-        if performance.line.live.is_ending:  # its sounds end with it, and say so
+        run, live = performance.run, performance.line.live
+        if live.is_ending:  # its sounds end with it, and say so
             happening = HungUp()
         for order in run.begin() if happening is None else run.on(happening):
+            if performance.line.live.is_ending:
+                return
             self._timelines.order(performance.leg_id, order)
-            if performance.line.live.is_held_back and not isinstance(order, UNANSWERED):
-                await self._pickup.pick_up(performance.line.live)
+            if live.is_held_back and not isinstance(order, UNANSWERED):
+                await self._pickup.pick_up(live)
             await self._obeying[type(order)](performance, order)
 
     # ── what is to be done ──
@@ -324,7 +334,7 @@ class Scripts:
             return
         # its done event needs an append of its own, so it cannot have been told yet
         performance.sound, performance.is_speech = sound_id, isinstance(action, Talk)
-        self._awaited[sound_id] = performance
+        self._await(performance, sound_id)
 
     async def _hush(self, performance: Performance, _: Hush) -> None:
         sound_id, performance.sound = performance.sound, None
@@ -351,7 +361,7 @@ class Scripts:
         self._hooks.keep_recording(recording, performance.line, action)
         if action.has_end:
             performance.recording = recording
-            self._awaited[recording] = performance
+            self._await(performance, recording)
 
     async def _enter(self, performance: Performance, meeting: Meeting) -> None:
         try:
@@ -390,7 +400,7 @@ class Scripts:
             return
         performance.listening = (place, asr_id)
         performance.saves = speech.save_audio
-        self._awaited[asr_id] = performance
+        self._await(performance, asr_id)
 
     async def _unlisten(self, performance: Performance, _: Unlisten) -> None:
         if performance.listening is None:
@@ -415,6 +425,7 @@ class Scripts:
     async def _end(self, performance: Performance, end: End) -> None:
         if performance.then is not None and end.error is None:
             self._running.pop(performance.leg_id, None)
+            self._forget(performance)
             await performance.then()
         elif end.error is None:
             await self._calls.end(performance.line.live, Ending.REMOVED)

@@ -96,6 +96,8 @@ class Timelines:
         """The leg itself, that by which a member is there, or the one that the body names."""
         became = event.became
         if isinstance(became, Leg):
+            if became.is_over and became.member_id is not None:
+                self._legs.pop(became.member_id, None)
             return became.id
         if isinstance(became, Member) and became.channel.id is not None:
             if became.is_present:

@@ -1,6 +1,7 @@
 // The page: logs in, follows the stream, and shows one section at a time (the timeline stays beside
 // the others where there is room).
 import { Applications } from './applications.js';
+import { Calls } from './calls.js';
 import { Chat } from './chat.js';
 import { Conversations } from './conversations.js';
 import { curl } from './api.js';
@@ -32,6 +33,7 @@ async function start() {
   const sections = {
     chat: new Chat(byId('chat'), room),
     phone: new Phone(byId('phone'), room),
+    calls: new Calls(byId('calls'), room),
     conversations: new Conversations(byId('conversations'), room),
     users: new Users(byId('users'), room),
     webhooks: new Webhooks(byId('webhooks'), room),
@@ -75,7 +77,7 @@ function navigate(sections, timeline) {
     return;
   }
   sections[name].openItem(decodeURIComponent(id));
-  if (['applications', 'users', 'webhooks'].includes(name)) sections[name].refresh();
+  if (['applications', 'calls', 'users', 'webhooks'].includes(name)) sections[name].refresh();
 }
 
 function showIdentity(api, isDevelopment) {

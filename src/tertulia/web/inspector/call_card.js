@@ -22,7 +22,7 @@ export class CallCard {
       'aria-valuemin': '-60', 'aria-valuemax': '0', 'aria-valuenow': '-60' });
     this.mute = this.#switch('isMuted', (isOn) => call.mute(isOn));
     this.earmuff = this.#switch('isEarmuffed', (isOn) => call.earmuff(isOn));
-    this.keypad = new Keypad((digit) => tried(() => call.press(digit)));
+    this.keypad = new Keypad((digit) => tried(() => call.press(digit)), { isTold: true });
     this.keypad.element.hidden = true;
     this.keys = button([icon('keypad'), 'Keypad'], () => {
       this.keypad.element.hidden = !this.keypad.element.hidden;

@@ -1,4 +1,4 @@
-// The keys of a phone; while they are shown, the keyboard presses them too.
+// The keys of a phone. In a call the keyboard presses them too, while they are shown.
 import { button, element } from './dom.js';
 
 const KEYS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '0', '#'];
@@ -10,17 +10,19 @@ export class Keypad {
   #onPress;
   #keys = new Map();
 
-  constructor(onPress) {
+  /** `isTold`: what was pressed is shown above, and that the keyboard presses them too, below. */
+  constructor(onPress, { isTold = false } = {}) {
     this.#onPress = onPress;
     for (const digit of KEYS) {
       this.#keys.set(digit, button([digit, element('small', { 'aria-hidden': 'true' },
         LETTERS[digit] ?? '')], () => this.press(digit), { 'aria-label': digit }));
     }
     this.told = element('output', { class: 'mono digits', 'aria-label': 'Keys pressed' });
-    this.element = element('div', { class: 'keypad' }, this.told,
+    this.element = element('div', { class: 'keypad' }, isTold && this.told,
       element('div', { class: 'keys', role: 'group', 'aria-label': 'Keypad' },
         [...this.#keys.values()]),
-      element('p', { class: 'hint' }, 'The keys 0–9, * and # of the keyboard do the same.'));
+      isTold && element('p', { class: 'hint' },
+        'The keys 0–9, * and # of the keyboard do the same.'));
   }
 
   press(digit) {

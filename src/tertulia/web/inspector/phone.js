@@ -93,6 +93,7 @@ export class Phone {
         this.#end();
       });
       this.dialler.focus();
+      await this.dialler.list();
     });
     pressed.disabled = false;
   }

@@ -1,4 +1,4 @@
-# The one way in: run, test, bench, check, lock, docs. It needs make and a Python 3.11 or newer.
+# The one way in: run, test, bench, events-proof, check, lock, docs. It needs make and a Python 3.11 or newer.
 #
 #   make run ARGS="--http-port 0"     make test ARGS="tests/model"     make PYTHON=/path/to/python3
 
@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench bench-media bench-amd check lock docs node browser
+.PHONY: run test bench bench-media bench-amd events-proof check lock docs node browser
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
@@ -31,6 +31,9 @@ bench-media: $(VENV)/dev.stamp
 
 bench-amd: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.amd $(ARGS)
+
+events-proof: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.system.proof $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

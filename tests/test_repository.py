@@ -29,12 +29,15 @@ SUPERVISORS = {
     "media/ticker.py:Ticker._run": "a bug in one step of the engine must not end all legs",
     "media/background.py:Background._work": "a bug in one job must not end the thread of all",
     "phones/exchange.py:Exchange._tick_one": "a bug in one call must not end all calls",
+    "services/errands.py:Errands._work_off": "an errand that fails keeps nobody behind it back",
     "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
     "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""
-TARGETS = {"run", "test", "bench", "bench-media", "bench-amd", "check", "lock", "docs"}
+TARGETS = {
+    "run", "test", "bench", "bench-media", "bench-amd", "events-proof", "check", "lock", "docs",
+}  # fmt: skip
 EMPTY_NAMES = {"utils", "helpers", "common", "base", "manager", "handler", "misc"}
 FOREIGN = re.compile(
     r"pypi[.]org|pythonhosted[.]org|npmjs[.](?:org|com)|file:///?(?:opt|usr|home|root)\b"

@@ -521,6 +521,10 @@ def test_in_development_a_client_talks_to_the_phone_that_it_dials(
         await eventually(world, "sip:answered")
         rooms = {each.leg: each.room for each in world.studio.told(Join)}
         assert rooms[caller] == rooms[call.leg]
+        connected = await world.call("GET", f"/v1/calls/{caller}/timeline")
+        assert connected.json["connected"] == [call.leg]
+        connected = await world.call("GET", f"/v1/calls/{call.leg}/timeline")
+        assert connected.json["connected"] == [caller]
         world.exchange.hangs_up(call.leg)
         await world.settle()
         assert (await shown(world, caller))["status"] == "completed"

@@ -138,7 +138,7 @@ def test_an_unanswered_call_rings_out(play: Play) -> None:
         world.exchange.rings(leg)
         await world.settle()
         call = world.hub.services.dialling._under_way[LegId(leg)]
-        assert len(call.timers) == 1
+        assert len(call.line.live.timers) == 1
         world.exchange.declines(leg, 480)
         await world.settle()
         assert statuses(world, leg)[-1] == "unanswered"

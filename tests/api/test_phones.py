@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.api.conftest import Play as PlayScenario
 
-from tertulia.model.commands import Accept, Answer, Join, Offer, Play
+from tertulia.model.commands import Accept, Answer, Join, Offer, Play, Press
 from tertulia.model.events.voicehook import VOICE_WEBHOOK
 from tertulia.model.state import Capability, Endpoint, Webhook
 from tertulia.testing.world import NUMBER, World
@@ -177,5 +177,25 @@ def test_a_tone_is_heard_until_the_callee_answers(play: PlayScenario) -> None:
         world.exchange.answers(call.leg)
         await world.settle()
         assert "member:media" in await types(world)
+
+    play(scenario)
+
+
+def test_keys_reach_whom_one_talks_to(play: PlayScenario) -> None:
+    async def scenario(world: World) -> None:
+        await answering(world, [connect()])
+        caller = incoming(world)
+        await world.settle()
+        (call,) = world.exchange.dials
+        world.studio.digit(caller, "1")  # nobody is there yet
+        await world.settle()
+        world.exchange.answers(call.leg)
+        await world.settle()
+        world.studio.digit(caller, "2")
+        world.studio.digit(caller, "3", tones=True)  # they have been heard
+        world.studio.digit(call.leg, "#")
+        await world.settle()
+        pressed = [(each.leg, each.digits) for each in world.studio.told(Press)]
+        assert pressed == [(call.leg, "2"), (caller, "#")]
 
     play(scenario)

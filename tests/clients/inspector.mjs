@@ -14,7 +14,7 @@ const CAROL = `carol-${run}`;
 const LOUNGE = `lounge-${run}`;
 const GREETING = `Good evening. Shall we read something? (${run})`;
 const LATER = `while you were away (${run})`;
-const SECTIONS = ['timeline', 'chat', 'phone', 'conversations', 'users', 'webhooks', 'applications'];
+const SECTIONS = ['timeline', 'chat', 'phone', 'calls', 'conversations', 'users', 'webhooks', 'applications'];
 
 const said = (page, text) => page.locator('#chat .messages > li').filter({ hasText: text });
 const lines = (page, type, text) => page.locator('#timeline .line')

@@ -1,7 +1,7 @@
 // The inspector's softphone in a real browser, with a microphone that beeps once a second.
 //   CHROMIUM=<executable> PKG_DIR=<folder holding node_modules> node softphone.mjs [dev.json]
 import { close, faults, fitsItsWidth, go, isReadable, open, picture } from './inspector/pages.mjs';
-import { choose, dial, hangUp, hasLegs, hears, hearsNothing, isLive, isMarked, isMeasured,
+import { choose, dial, hangUp, hasLegs, hears, hearsNothing, hearsRinging, isLive, isMarked, isMeasured,
   isPictured, outcome, phone, press } from './softphone/phones.mjs';
 import { assert, finish, run, step, until } from './steps.mjs';
 
@@ -13,6 +13,8 @@ const WELCOME = 'Good evening, and welcome to the salon.';
 const lines = (page, type, text) => page.locator('#timeline .line')
   .filter({ has: page.locator('.type', { hasText: new RegExp(`^${type}$`) }) })
   .filter({ hasText: text });
+const moment = (page, lane, text) => page.locator(`#calls .steps li[data-lane=${lane}]`,
+  { hasText: text }).first();
 const incoming = (page) => page.getByRole('region', { name: 'Incoming call' });
 
 const a = await phone(ALICE);
@@ -34,12 +36,80 @@ try {
     await deaf.context().close();
   });
 
-  await step('the application is called', async () => {
-    await dial(a, 'application', '447700900000');
+  await step('without a number the server itself answers', async () => {
+    await dial(a, 'application', '');
     await isLive(a);
     await lines(a, 'app:knocking', ALICE).waitFor();
     await hears(a);
     await hangUp(a);
+  });
+
+  await step('a simulated phone is called, and echoes', async () => {
+    await a.getByRole('button', { name: 'Call 15550105: An echo' }).click();
+    await isLive(a);
+    await lines(a, 'sip:answered', '15550105').waitFor();
+    await hears(a);
+  });
+
+  await step('the timeline of a call is drawn while it lasts, and to its end', async () => {
+    await press(a, 'Timeline');
+    await a.locator('#calls h3', { hasText: `${ALICE} → 15550105` }).waitFor();
+    for (const [lane, words] of [['sip', 'INVITE sip:15550105'], ['sip', '200 OK'],
+      ['script', 'connect'], ['event', 'sip:answered'], ['event', 'member:joined']]) {
+      await moment(a, lane, words).waitFor();
+    }
+    assert.equal(await moment(a, 'sip', 'INVITE').locator('.away').textContent(), 'SIP, sent: ');
+    const far = moment(a, 'sip', 'INVITE').locator('.whose');
+    assert.equal(await far.textContent(), '15550105');
+    assert.ok(await a.locator('#calls .track i').count() > 8);
+    assert.ok(await a.locator('#calls .track b[data-kind=talks]').count() > 0);
+    await isReadable(a);
+    await picture(a, 'phone-timeline');
+    await a.locator('#calls').getByRole('button', { name: 'Hang up' }).click();
+    await moment(a, 'sip', 'BYE').waitFor();
+    await a.locator('#calls .status', { hasText: 'completed' }).waitFor();
+    await a.locator('#calls').getByRole('button', { name: 'SIP' }).click();
+    assert.equal(await moment(a, 'sip', '').count(), 0);
+    await a.locator('#calls').getByRole('button', { name: 'SIP' }).click();
+    await a.locator('#calls .track i').first().click();
+    await a.locator('#calls .steps li:focus').waitFor();
+    await a.keyboard.press('Escape');
+    const item = a.locator('#calls .item', { hasText: `${ALICE} → 15550105` });
+    await item.filter({ hasText: 'completed' }).waitFor();
+    await picture(a, 'phone-calls');
+    await isReadable(a);
+    await go(a, 'phone');
+    await outcome(a, 'The call lasted');
+  });
+
+  await step('the dial pad dials, it rings, and nobody answers', async () => {
+    for (const digit of '15550103') await press(a, digit);
+    assert.equal(await a.inputValue('#phone input[name=to]'), '15550103');
+    await press(a, 'Call');
+    await a.locator('#phone .call .status', { hasText: 'Ringing' }).waitFor();
+    await hearsRinging(a);
+    await picture(a, 'phone-ringing');
+    await hangUp(a);
+  });
+
+  await step('a voice menu obeys the keys', async () => {
+    await dial(a, 'application', '15550104');
+    await lines(a, 'sip:answered', '15550104').waitFor();
+    await hears(a);
+    await press(a, 'Keypad');
+    await press(a, '9');
+    await outcome(a, 'Hung up by another');
+  });
+
+  await step('it is told why a number does not answer', async () => {
+    for (const [number, words] of [['15550102', 'The number is busy'],
+      ['15550106', 'The call was declined'], ['15550107', 'The number cannot be reached']]) {
+      await dial(a, 'application', number);
+      await outcome(a, words);
+    }
+    await a.locator('#phone .outcome').getByRole('button', { name: 'What happened' }).click();
+    await moment(a, 'sip', '404 Not Found').waitFor();
+    await go(a, 'phone');
   });
 
   await step('two people in a conversation hear each other', async () => {
@@ -159,7 +229,17 @@ try {
     const small = await phone(`dave-${run}`, { viewport: { width: 360, height: 740 },
       hasTouch: true, deviceScaleFactor: 2, colorScheme: 'dark' });
     await fitsItsWidth(small);
+    await isReadable(small);
     await picture(small, 'phone-small-dial');
+    await go(small, 'calls');
+    await small.locator('#calls .item', { hasText: `${ALICE} → 15550105` }).click();
+    await moment(small, 'sip', 'BYE').waitFor();
+    await fitsItsWidth(small);
+    await isReadable(small);
+    await picture(small, 'phone-small-timeline');
+    await moment(small, 'sip', 'BYE').scrollIntoViewIfNeeded();
+    await picture(small, 'phone-small-ladder');
+    await go(small, 'phone');
     await dial(small, 'conversation', SALON);
     await isLive(small);
     await hasLegs(small, 3);

@@ -112,6 +112,23 @@ def test_a_phone_that_never_sends_is_in_the_call(at: World) -> None:
     assert at.heard(Down) == [] and b.heard
 
 
+def test_what_has_come_before_its_end_is_nobodys(at: World) -> None:
+    """Also when somebody else has its slot by the time that it is sorted."""
+    a = call(at, "a", hertz=400)
+    at.tick(10)
+    a.speak()
+    a.send(rtcp.write([rtcp.ReceiverReport(a.ssrc)]), control=True)
+    at.engine.receive()
+    slot = a.slot
+    at.phones.remove(a)
+    at.obey(Close("a"))
+    c = call(at, "c")
+    assert c.slot == slot
+    strangers = at.engine.legs.arrivals.counts.strangers
+    at.tick(1)
+    assert at.engine.legs.arrivals.counts.strangers == strangers + 2
+
+
 def test_packets_go_where_they_come_from(at: World) -> None:
     a, b = call(at, "a", hertz=400), call(at, "b", hertz=700)
     a.by_hand = True

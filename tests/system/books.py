@@ -35,6 +35,8 @@ class _Lane(Struct):
 
     newest: int = 0
     """Event id, or position in the application's stream."""
+    bare: int = 0
+    """Events since then that have an id in the log and tell none: signalling."""
     digests: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -71,9 +73,10 @@ class Books:
         position = int(headers["tertulia-position"])
         name, number = event.conversation_id, event.id
         if name is None or number is None:
+            self._note_bare(name, taken=taken)
             name, number = event.about, position
         numbered, lane = self._lanes.setdefault(name, (event.id is not None, _Lane()))
-        if numbered and number > lane.newest + 1:
+        if numbered and number > lane.newest + lane.bare + 1:
             self._fault(f"{name}: {number} after {lane.newest}")
         self._check_order(lane, name, number)
         if not taken:
@@ -81,10 +84,15 @@ class Books:
             return
         self.positions.add(position)
         self.repeats += number in lane.digests
-        lane.newest = max(lane.newest, number)
+        if number > lane.newest:
+            lane.newest, lane.bare = number, 0
         digest = hashlib.sha256(body).digest()
         if lane.digests.setdefault(number, digest) != digest:
             self.changed.add((name, number))
+
+    def _note_bare(self, name: str | None, *, taken: bool) -> None:
+        if name is not None and taken:
+            self._lanes.setdefault(name, (True, _Lane()))[1].bare += 1
 
     def _check_order(self, lane: _Lane, name: str, number: int) -> None:
         if number < lane.newest:

@@ -48,6 +48,7 @@ class Caller:
         self._address = urlsplit(document.api_url)
         self._token = token or fresh_token(document)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> "Caller":
         return self
@@ -64,7 +65,7 @@ class Caller:
             f"Content-Length: {len(raw)}\r\n\r\n"
         )
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with self._turn, asyncio.timeout(PATIENCE):
                 reader, writer = self._streams or await self._connect()
                 writer.write(head.encode() + raw)
                 return await _answer(reader)

@@ -33,6 +33,7 @@ class Diary:
         self.entries: list[Entry] = []
         self._store = store
         self._after = Position(0)
+        self._turn = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -68,11 +69,12 @@ class Diary:
 
     async def read(self) -> int:
         """Read on to the end; how many there are."""
-        while page := await self._store.follow(self._after):
-            for event in page:
-                self.entries.append(_entry(event))
-            self._after = page[-1].position
-        return len(self.entries)
+        async with self._turn:
+            while page := await self._store.follow(self._after):
+                for event in page:
+                    self.entries.append(_entry(event))
+                self._after = page[-1].position
+            return len(self.entries)
 
     async def check(self) -> None:
         """What is shown is what the log says. To be called when nobody writes."""

@@ -20,12 +20,16 @@ class Hall:
         self.caller = running.caller
         self.diary = diary
         self.conversation = conversation
-        self._phones = AsyncExitStack()
+        self.phones: list[Softphone] = []
+        """All of its clients."""
+        self._open = AsyncExitStack()
 
     async def phone(self, user: str) -> Softphone:
         """A user's, signed in; it ends with the hall."""
         await self.caller.post("/v1/users", {"name": user})
-        return await self._phones.enter_async_context(Softphone.of(self.stage.document, user))
+        phone = await self._open.enter_async_context(Softphone.of(self.stage.document, user))
+        self.phones.append(phone)
+        return phone
 
     async def guest(self, user: str) -> Softphone:
         """Who is in the conversation, with audio."""
@@ -57,7 +61,7 @@ class Hall:
         return answer.raw
 
     async def close(self) -> None:
-        await self._phones.aclose()
+        await self._open.aclose()
 
 
 @asynccontextmanager

@@ -166,10 +166,12 @@ class Office:
         )  # fmt: skip
 
     def callee(self, *steps: str, transport: str = "udp", options: tuple[str, ...] = ()) -> Running:
-        """It waits for a call to a number that begins with 1777, or 1778 by TCP."""
+        """It waits for a call to a number that begins with 1777, or 1778 by TCP; a single step is
+        the name of a scenario of its own."""
         self._runs += 1
+        play = steps[0] if len(steps) == 1 else scenario(*steps)
         return sipp(
-            self.folder / f"callee-{self._runs}", scenario(*steps), options, host=CALLEES,
+            self.folder / f"callee-{self._runs}", play, options, host=CALLEES,
             port=self.house.callees, transport=transport, ear=self.ear.port,
         )  # fmt: skip
 
@@ -270,7 +272,7 @@ async def office(house: Premises, folder: Path) -> AsyncIterator[Office]:
     ):
         await diary.read()
         diary.entries.clear()
-        await asyncio.to_thread(_set_webhooks, house.document, program.url)
+        await asyncio.to_thread(set_webhooks, house.document, voice=voice_webhooks(program.url))
         made = await caller.post("/v1/conversations", {"name": f"hall {folder}"})
         hall = Hall(Stage(house.tree, house.document, caller), diary, made["id"])
         here = Office(house, hall, program, ear, files, folder)
@@ -281,13 +283,17 @@ async def office(house: Premises, folder: Path) -> AsyncIterator[Office]:
             await hall.close()
 
 
-def _set_webhooks(document: DevDocument, url: str) -> None:
-    """Of the application, for calls alone."""
-    webhooks = {
+def voice_webhooks(url: str) -> dict[str, Any]:
+    return {
         name: {"address": f"{url}{path}", "http_method": "POST"}
         for name, path in (("answer_url", "/answer"), ("event_url", "/event"))
     }
-    wanted = {"name": "development", "capabilities": {"voice": {"webhooks": webhooks}}}
+
+
+def set_webhooks(document: DevDocument, **capabilities: dict[str, Any]) -> None:
+    """Of the application: these alone."""
+    told = {name: {"webhooks": webhooks} for name, webhooks in capabilities.items()}
+    wanted = {"name": "development", "capabilities": told}
     secret = b64encode(f"{document.api_key}:{document.api_secret}".encode()).decode()
     request = urllib.request.Request(
         f"{document.api_url}/v2/applications/{document.application_id}",

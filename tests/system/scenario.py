@@ -7,9 +7,10 @@ to sipp as keywords, see sipp_party.
 from xml.sax.saxutils import quoteattr
 
 HOLDS, HELD = "sendonly", "inactive"
+OWN = "Contact: <sip:[local_ip]:[local_port];transport=[transport]>"
 GO = "MESSAGE"
 """Comes from the test, when the scenario is to go on."""
-_STASHED = ("via", "from", "to", "cseq")
+_STASHED = {"via": "Via", "from": "From", "to": "To", "cseq": "CSeq"}
 
 
 def offer(port: str = "[ear]", direction: str = "sendrecv", types: str = "0 101") -> str:
@@ -157,19 +158,25 @@ def speak(file: str = "tone.ulaw") -> str:
 # ── of who is called ──
 
 
-def invited() -> str:
+def invited(*actions: str) -> str:
     """A call comes; what its answers need is kept, whatever comes meanwhile."""
     kept = "".join(
-        _line(
-            "ereg", regexp=".*", search_in="hdr", header=f"{name.capitalize()}:".replace(
-                "Cseq", "CSeq"), assign_to=name,
-        )
-        for name in _STASHED
-    )  # fmt: skip
-    names = ",".join(_STASHED)
+        _line("ereg", regexp=".*", search_in="hdr", header=f"{header}:", assign_to=name)
+        for name, header in _STASHED.items()
+    )
     return (
-        f'<recv request="INVITE" rrs="true"><action>{kept}</action></recv>\n'
-        f'<Reference variables="{names}" />\n'
+        f'<recv request="INVITE" rrs="true"><action>{kept}{"".join(actions)}</action></recv>\n'
+        f'<Reference variables="{",".join(_STASHED)}" />\n'
+    )
+
+
+def shows(name: str, password: str) -> str:
+    """It comes again, and says who it is."""
+    check = _line("verifyauth", assign_to="known", username=name, password=password)
+    wrong = _line("error", message="the password is wrong")
+    return (
+        f'{invited(check)}<nop test="known" next="known" />\n'
+        f'<nop><action>{wrong}</action></nop>\n<label id="known" />\n'
     )
 
 
@@ -178,8 +185,7 @@ def answer(code: int, body: str = "", *fields: str) -> str:
     lines = [
         f"SIP/2.0 {code} Test", "Via:[$via]", "From:[$from]",
         "To:[$to]" + ("" if code == 100 else ";tag=[pid]-[call_number]"),
-        "Call-ID: [call_id]", "CSeq:[$cseq]",
-        "Contact: <sip:[local_ip]:[local_port];transport=[transport]>", *fields,
+        "Call-ID: [call_id]", "CSeq:[$cseq]", *(fields if _has_contact(fields) else (OWN, *fields)),
     ]  # fmt: skip
     return _sent(lines, body, is_repeated=code >= 200)
 
@@ -188,7 +194,7 @@ def respond(code: int, body: str = "", *fields: str) -> str:
     """To what came last."""
     lines = [
         f"SIP/2.0 {code} Test", "[last_Via:]", "[last_From:]", "[last_To:]", "[last_Call-ID:]",
-        "[last_CSeq:]", "Contact: <sip:[local_ip]:[local_port];transport=[transport]>", *fields,
+        "[last_CSeq:]", OWN, *fields,
     ]  # fmt: skip
     return _sent(lines, body, is_repeated=False)
 
@@ -200,10 +206,13 @@ def ask(method: str, number: int = 1, body: str = "", *fields: str) -> str:
         "Via: SIP/2.0/[transport] [local_ip]:[local_port]"
         f";branch=z9hG4bK-[pid]-[call_number]-{method}-{number}",
         "From:[$to];tag=[pid]-[call_number]", "To:[$from]", "Call-ID: [call_id]",
-        f"CSeq: {number} {method}", "Max-Forwards: 70",
-        "Contact: <sip:[local_ip]:[local_port];transport=[transport]>", *fields,
+        f"CSeq: {number} {method}", "Max-Forwards: 70", OWN, *fields,
     ]  # fmt: skip
     return _sent(lines, body, is_repeated=method != "ACK")
+
+
+def _has_contact(fields: tuple[str, ...]) -> bool:
+    return any(each.startswith("Contact:") for each in fields)
 
 
 def _sent(lines: list[str], body: str, *, is_repeated: bool) -> str:

@@ -1,4 +1,4 @@
-"""Simulated phones that call in, as `tertulia.phones.control` lets them."""
+"""Simulated phones: those that press keys, and how they call in (`tertulia.phones.control`)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,6 +13,25 @@ from tertulia.phones.control import call
 
 PATIENCE = 30.0
 """Seconds until something is told; generous, since what they say may have to be made first."""
+PERSON, VOICEMAIL, MENU, ECHO = "15550100", "15550101", "15550104", "15550105"
+BAD_LINE = "15550108"
+KEYPAD, OLD_KEYPAD = "15550178", "15550179"
+"""They call in, and press keys by RFC 4733 and SIP INFO, and as tones and by SIP INFO."""
+PRESSED = "12#56077"
+_KEYPAD_FILE = """
+about = "Somebody who presses keys"
+[line]
+keys = "{way}"
+[parts]
+calls = [
+    {{ pause = 0.5 }},
+    {{ press = "12#", by = "{way}" }}, {{ pause = 0.5 }},
+    {{ press = "560", by = "info" }}, {{ pause = 0.5 }},
+    {{ press = "77", by = "{way}", for = 0.15 }}, {{ pause = 1 }},
+    {{ hang_up = true }},
+]
+start = [{{ decline = 480 }}]
+"""
 
 
 class Ringing:
@@ -50,3 +69,11 @@ async def calling(data: Path, number: str, to: str) -> AsyncIterator[Ringing]:
 
 def wait_for_phones(data: Path) -> None:
     until("simulated phones", lambda: find(data / PHONES) is not None)
+
+
+def with_keypads(folder: Path) -> str:
+    """Make a folder of their call files, for the setting `sip.phones`."""
+    folder.mkdir()
+    for number, way in ((KEYPAD, "rtp"), (OLD_KEYPAD, "tones")):
+        (folder / f"{number}.toml").write_text(_KEYPAD_FILE.format(way=way))
+    return str(folder)

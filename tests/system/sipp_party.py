@@ -63,7 +63,7 @@ class Sipp:
     def told(self) -> str:
         """What it complains about, and the messages."""
         paths = (self._folder / name for name in ("errors", "messages"))
-        return "\n".join(path.read_text()[-6000:] for path in paths if path.exists())
+        return "\n".join(path.read_text()[-3000:] for path in paths if path.exists())
 
     def messages(self) -> str:
         """All that it has sent and received."""

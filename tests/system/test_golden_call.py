@@ -14,7 +14,7 @@ import pytest
 from tests.system.diary import Entry
 from tests.system.office import OWN, Office, Premises, Session, premises
 from tests.system.office import play as play_at
-from tests.system.simulated import calling
+from tests.system.simulated import ECHO, PERSON, calling
 
 from tertulia.model.events.voicehook import VOICE_WEBHOOK
 from tertulia.model.instant import parse_date
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.system
 
 Play = Callable[[Session], None]
 VECTORS = Path(__file__).parents[1] / "vectors" / "calls"
-PERSON, ECHO, BRIEF = "15550100", "15550105", "15550177"
+BRIEF = "15550177"
 CALL_FILE = """
 about = "Somebody in a hurry: answers, is silent for a while, hangs up"
 [parts]

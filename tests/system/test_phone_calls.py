@@ -10,38 +10,28 @@ import pytest
 from tests.system.diary import Entry
 from tests.system.office import OWN, Office, Premises, Session, premises
 from tests.system.office import play as play_at
-from tests.system.simulated import calling
+from tests.system.simulated import (
+    BAD_LINE,
+    ECHO,
+    KEYPAD,
+    MENU,
+    OLD_KEYPAD,
+    PRESSED,
+    calling,
+    wait_for_phones,
+    with_keypads,
+)
 
 pytestmark = pytest.mark.system
 
 Play = Callable[[Session], None]
-MENU, ECHO, BAD_LINE = "15550104", "15550105", "15550108"
-KEYPAD, OLD_KEYPAD = "15550178", "15550179"
-KEYPAD_FILE = """
-about = "Somebody who presses keys, each way"
-{line}
-[parts]
-calls = [
-    {{ pause = 0.5 }},
-    {{ press = "12#", by = "{way}" }}, {{ pause = 0.5 }},
-    {{ press = "560", by = "info" }}, {{ pause = 0.5 }},
-    {{ press = "77", by = "{way}", for = 0.15 }}, {{ pause = 1 }},
-    {{ hang_up = true }},
-]
-start = [{{ decline = 480 }}]
-"""
-PRESSED = "12#56077"
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Premises]:
     folder = tmp_path_factory.mktemp("office")
-    phones = folder / "phones"
-    phones.mkdir()
-    old = '[line]\nkeys = "tones"'
-    (phones / f"{KEYPAD}.toml").write_text(KEYPAD_FILE.format(line="", way="rtp"))
-    (phones / f"{OLD_KEYPAD}.toml").write_text(KEYPAD_FILE.format(line=old, way="tones"))
-    with premises(folder, TERTULIA_SIP__PHONES=str(phones)) as running:
+    with premises(folder, TERTULIA_SIP__PHONES=with_keypads(folder / "phones")) as running:
+        wait_for_phones(running.tree.data)
         yield running
 
 
@@ -90,7 +80,6 @@ def test_a_bad_line_is_told_as_one(play: Play) -> None:
         for leg in legs:
             await here.hang_up(leg)
         bad, good = [await quality(here, leg) for leg in legs]
-        print(bad, good)
         assert 1 < bad["packet_loss_perc"] < 12
         assert 2 < bad["jitter_max_var"] < 60
         assert bad["jitter_min_var"] <= bad["jitter_max_var"]

@@ -404,18 +404,6 @@ def test_a_stranger_by_a_trunk_has_nobody_called(play: Play) -> None:
     play(session)
 
 
-def test_who_never_says_goodbye_is_hung_up(play: Play) -> None:
-    async def session(here: Office) -> None:
-        here.says(here.music)
-        async with here.sipp(invite(), answered()) as phone:
-            await phone.ends()
-        leg = await here.leg("answered")
-        await here.hang_up(leg)
-        await here.told(leg, *UP)
-
-    play(session)
-
-
 @pytest.mark.parametrize(
     "offered", [offer(types="18"), "v=0\n", offer().replace("m=audio", "m=video")]
 )

@@ -91,7 +91,7 @@ class Services:
             per_application=limits.legs, per_user=limits.legs_per_user,
         )  # fmt: skip
         self.calls = calls = Calls(
-            legs=legs, conversations=conversations, directory=directory,
+            legs=legs, conversations=conversations, directory=directory, users=self.users,
             carrier=outside.telephony.carrier, clock=clock, errands=errands, patience=patience,
         )  # fmt: skip
         openings = Openings(
@@ -144,6 +144,7 @@ class Services:
         connecting = Connecting(board, dialling=dialling, detecting=detecting, hooks=hooks, ids=ids)
         self.scripts = scripts = Scripts(board, rooms=rooms, hooks=hooks, connecting=connecting)
         detecting.consult = scripts.learnt
+        self.audio.keys.pass_on = connecting.pressed
         house = House(board, users=self.users, clock=clock, ids=ids)
         answering = Answering(
             board, directory=outside.store, ids=ids, hooks=hooks, rooms=rooms, scripts=scripts,

@@ -63,7 +63,7 @@ class Reception:
         try:
             await self._learn(presence)
             # in turn with the user's deletion, which ends the sessions that there are
-            async with self._users.in_turn(user_id) as user:
+            async with self._users.unchanged(user_id) as user:
                 session = self._sessions.resumed(knock, user) or self._sessions.open(knock, user)
                 session.expires_at = visitor.expires_at
                 session.name = user.name

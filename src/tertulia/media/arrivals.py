@@ -146,6 +146,12 @@ class Arrivals:
             del self._owners[key]
             self._stale = True
 
+    def cut(self, slot: int) -> None:
+        """The line of a phone is no more: what has come by it and is not sorted yet, is nobody's.
+        Somebody else may have the slot by then."""
+        lines = self._port.lines[: self._filled]
+        lines[(lines != NO_LINE) & (lines >> 1 == slot)] = NO_LINE
+
     def owner(self, key: int) -> int | None:
         return self._owners.get(key)
 

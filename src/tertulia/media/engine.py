@@ -206,7 +206,8 @@ class Engine:
         self.sender.encoders.loss[leg.slot] = percent
 
     def _on_digit(self, leg: Leg, digit: str, milliseconds: int) -> None:
-        self._report(commands.Digit(leg.name, digit, milliseconds, self._outside.at()))
+        tones = bool(self._keys.in_band[leg.slot])
+        self._report(commands.Digit(leg.name, digit, milliseconds, self._outside.at(), tones))
         room = self.rooms.of(leg.slot)
         self._recorders.on_digit(digit, leg.name, None if room is None else room.name)
 

@@ -174,6 +174,7 @@ class Legs:
         """It is no more."""
         del self.named[leg.name], self.by_slot[leg.slot]
         self.phones.end(leg)
+        self.arrivals.cut(leg.slot)
         self.paths.end(leg)
         self._recutter.forget(leg.slot)
         self._events.on_gone(leg)

@@ -44,8 +44,8 @@ FREE = "0.0"
 FREE_RATE = "0.00000000"
 
 
-CANCELLED = 487
-"""SIP: the caller has given up."""
+CANCELLED, UNAVAILABLE = 487, 480
+"""SIP: the caller has given up; nobody answers this call now."""
 UNANSWERED = frozenset({LegEnd.REQUEST_TIMEOUT, LegEnd.TEMPORARILY_UNAVAILABLE})
 """Of a call that timed out at the far end, not by our own patience."""
 DISCONNECTED = "disconnected"
@@ -140,6 +140,14 @@ _NAMES: dict[type[Body], str] = {
     SipHangup: "sip:hangup", SipStatus: "sip:status", SipMachine: "sip:machine",
     SipAmdMachine: "sip:amd_machine",
 }  # fmt: skip
+
+
+def as_heard(leg: Leg, end: End) -> End:
+    """An end as the leg's far end hears of it: no phone that rings is told that all is well."""
+    if not leg.is_phone or leg.answered_at is not None or end.sip_code >= 300:
+        return end
+    is_ours = leg.direction is Direction.OUTBOUND
+    return replace(end, sip_code=CANCELLED if is_ours else UNAVAILABLE)
 
 
 def over(leg: Leg, end: End, now: Instant) -> Leg:

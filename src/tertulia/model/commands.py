@@ -356,6 +356,8 @@ class Digit(Report, frozen=True):
     digit: str
     milliseconds: int
     at: Instant
+    as_tones: bool = False
+    """In its audio, so that whoever hears the leg has heard them."""
 
 
 class Speaking(Report, frozen=True):

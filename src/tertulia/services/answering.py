@@ -124,7 +124,7 @@ class Answering:
     async def script(self, line: Line, webhooks: Webhooks) -> Script | None:
         """What the application wants done with a call; None when nobody gives a usable answer."""
         for name in ("answer_url", "fallback_answer_url"):
-            if name not in webhooks:
+            if name not in webhooks or line.live.is_ending:
                 continue
             try:
                 return parse(await self._said(line, webhooks[name]))
@@ -138,6 +138,8 @@ class Answering:
             try:
                 return await self._hooks.ask(line, webhook)
             except Unanswered:
+                if line.live.is_ending:
+                    raise
                 await asyncio.sleep(self._patience.again)
         return await self._hooks.ask(line, webhook)
 

@@ -111,11 +111,12 @@ class CallControl:
         _require_application(actor)
         self._keys.unsubscribe(leg_id)
 
-    async def timeline(self, leg_id: LegId, actor: Actor) -> Sequence[Moment]:
-        """Only the application's: the addresses of its servers are in it."""
+    async def timeline(self, leg_id: LegId, actor: Actor) -> tuple[Sequence[Moment], Sequence[str]]:
+        """And the calls that this one was connected with. Only the application's: the addresses of
+        its servers are in it."""
         await self.find(leg_id, actor)
         _require_application(actor)
-        return self._timelines.of(leg_id)
+        return self._timelines.of(leg_id), self._timelines.connected(leg_id)
 
     async def _live(self, leg_id: LegId, actor: Actor) -> LiveLeg:
         await self.find(leg_id, actor)

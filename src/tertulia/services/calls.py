@@ -17,6 +17,7 @@ from tertulia.model.calling import (
     End,
     Ending,
     answered,
+    as_heard,
     ended,
     media_fact,
     over,
@@ -46,10 +47,9 @@ from tertulia.ports.phones import Carrier
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands
 from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.users import Users
 
 TRANSFERRED = Reason(code="transferred", text="The leg was transferred.")
-UNAVAILABLE = 480
-"""SIP: nobody answers this call now."""
 OVER = Reason(code="remote_hangup", text="The leg has ended.")
 
 Foreword = Callable[[Conversation], Fact]
@@ -85,10 +85,11 @@ class Patience(Struct, frozen=True):
 
 class Calls:
     def __init__(
-        self, *, legs: Legs, conversations: Conversations, directory: Directory, carrier: Carrier,
-        clock: Clock, errands: Errands, patience: Patience,
+        self, *, legs: Legs, conversations: Conversations, directory: Directory, users: Users,
+        carrier: Carrier, clock: Clock, errands: Errands, patience: Patience,
     ) -> None:  # fmt: skip
         self._legs = legs
+        self._users = users
         self._carrier = carrier
         self._conversations = conversations
         self._directory = directory
@@ -237,7 +238,7 @@ class Calls:
             raise
 
     async def _finish(self, live: LiveLeg, ending: Ending | End) -> None:
-        end = ending if isinstance(ending, End) else ending.value
+        end = as_heard(live.leg, ending if isinstance(ending, End) else ending.value)
         self._let_go(live, end)
         account = await self._legs.close(live)
         user = await self._user(live.leg)
@@ -253,7 +254,7 @@ class Calls:
 
     async def _over(self, live: LiveLeg, ending: Ending) -> tuple[Fact, ...]:
         """End a leg, and let the caller tell it."""
-        end: End = ending.value
+        end = as_heard(live.leg, ending.value)
         self._let_go(live, end)
         account = await self._legs.close(live)
         async with live.turn:
@@ -265,7 +266,7 @@ class Calls:
         """Tell the phone; one that has ended the call itself is told nothing."""
         leg = live.leg
         if leg.is_phone and live.is_held_back:
-            self._carrier.refuse(leg.id, end.sip_code if end.sip_code >= 300 else UNAVAILABLE)
+            self._carrier.refuse(leg.id, end.sip_code)
         elif leg.is_phone:
             self._carrier.hang_up(leg.id)
 
@@ -405,7 +406,7 @@ class Calls:
             return
 
     async def _user(self, leg: Leg) -> User | None:
-        return await self._directory.user(leg.user_id) if leg.user_id else None
+        return await self._users.get(leg.user_id) if leg.user_id else None
 
 
 def _is_there(leg: Leg, member: Member) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 
 from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending, status_of
-from tertulia.model.commands import Play, StopPlay
+from tertulia.model.commands import Digit, Play, Press, StopPlay
 from tertulia.model.endpoints import OnAnswer, PhoneEndpoint
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
@@ -55,6 +55,7 @@ class Connecting:
         self._pickup = board.pickup
         self._hooks = hooks
         self._numbers = board.telephony.numbers
+        self._timelines = board.timelines
         self._ids = ids
         self._pairs: dict[LegId, Pair] = {}
         """By the leg of the callee."""
@@ -129,11 +130,28 @@ class Connecting:
         self.tell(pair.performance, MachineAnswered(sub_state))
         return True
 
+    def pressed(self, report: Digit) -> None:
+        """A key of one of two who talk: a phone knows of it when it is pressed again for that."""
+        other = None if report.as_tones else self._other(report.leg)
+        if other is not None and other.leg.type in (LegType.PHONE, LegType.SIP):
+            self._legs.tell(other.application_id, Press(other.leg.id, report.digit))
+
+    def _other(self, leg_id: str) -> Line | None:
+        for pair in self._pairs.values():
+            caller = pair.performance.line
+            if pair.has_met and pair.callee is not None:
+                if caller.leg.id == leg_id:
+                    return pair.callee
+                if pair.callee.leg.id == leg_id:
+                    return caller
+        return None
+
     # ── what becomes of the callee ──
 
     def _begun(self, pair: Pair, callee: Line) -> None:
         pair.callee = callee
         self._pairs[callee.leg.id] = pair
+        self._timelines.connect(pair.performance.leg_id, callee.leg.id)
         if not pair.is_open:  # it was given up meanwhile
             self._errands.run(self._calls.end(callee.live, Ending.CANCELLED))
 

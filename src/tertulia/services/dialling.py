@@ -47,7 +47,6 @@ from tertulia.model.state import (
 from tertulia.model.telephone import Dial
 from tertulia.ports import Clock, Ids, MediaUnavailable
 from tertulia.services.conductor import Hearings, Reactions
-from tertulia.services.errands import Timer
 from tertulia.services.legs import LiveLeg
 from tertulia.services.lines import Line
 from tertulia.services.switchboard import Switchboard
@@ -92,7 +91,6 @@ class Call(Struct, eq=False):
     on_answer: Then
     on_over: Then | None
     on_ring: Rung | None
-    timers: list[Timer] = []
     is_answered: bool = False
 
 
@@ -308,8 +306,6 @@ class Dialling:
             return
         if leg.is_over:
             del self._under_way[leg.id]
-            for timer in call.timers:
-                timer.cancel()
             if call.on_over is not None:
                 await call.on_over(call.line)
         elif leg.type is LegType.APP and leg.answered_at is not None:
@@ -318,11 +314,13 @@ class Dialling:
     def _time(
         self, call: Call, seconds: float, ending: Ending, *, only_unanswered: bool = False
     ) -> None:
+        live = call.line.live
+
         async def end() -> None:
             if not (only_unanswered and call.is_answered):
-                await self._calls.end(call.line.live, ending)
+                await self._calls.end(live, ending)
 
-        call.timers = [*call.timers, self._errands.after(seconds, end)]
+        live.timers.append(self._errands.after(seconds, end))
 
 
 def _user_name(end: Endpoint) -> str:

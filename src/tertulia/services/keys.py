@@ -30,6 +30,8 @@ class Keys:
         self._conversations = conversations
         self._legs = legs
         self._pressed = 0
+        self.pass_on: Callable[[Digit], None] = lambda report: None
+        """To whoever the leg talks to."""
 
     @property
     def reactions(self) -> Reactions:
@@ -77,6 +79,7 @@ class Keys:
     async def pressed(self, report: Digit) -> None:
         """A key, by whatever way it came."""
         self._pressed += 1
+        self.pass_on(report)
         await self._tell(
             report.leg, "audio:dtmf",
             lambda leg: AudioDtmf(

@@ -42,8 +42,8 @@ class LiveLeg:
     """A leg that has not ended."""
 
     __slots__ = (
-        "closed", "description", "is_ending", "is_softphone", "is_up", "leg", "turn", "waiting",
-        "was_up",
+        "closed", "description", "is_ending", "is_softphone", "is_up", "leg", "timers", "turn",
+        "waiting", "was_up",
     )  # fmt: skip
 
     def __init__(self, leg: Leg) -> None:
@@ -59,6 +59,8 @@ class LiveLeg:
         """At its other end is the phone of one of our users, which has shown its password."""
         self.waiting: Timer | None = None
         """Until the leg ends if its media path is not open by then."""
+        self.timers: list[Timer] = []
+        """Others that are of no use when it has ended."""
         self.turn = asyncio.Lock()
         self.closed: asyncio.Future[Account | None] = asyncio.get_running_loop().create_future()
 
@@ -92,6 +94,8 @@ class Legs:
         self._per_application = per_application
         self._per_user = per_user
         self._live: dict[LegId, LiveLeg] = {}
+        self._there: dict[ConversationId, dict[LegId, LiveLeg]] = {}
+        """Those in a conversation: nearly every event of one asks for its legs."""
         self._counts: Counter[str] = Counter()
         """By application and by user."""
 
@@ -102,8 +106,8 @@ class Legs:
         return iter(list(self._live.values()))
 
     def within(self, conversation_id: ConversationId) -> list[LiveLeg]:
-        """Those in a conversation."""
-        return [each for each in self if each.leg.conversation_id == conversation_id]
+        """Those in a conversation, in the order in which they came there."""
+        return list(self._there.get(conversation_id, {}).values())
 
     def of_member(self, conversation_id: ConversationId, member_id: str | None) -> Leg | None:
         """The newest leg of a member; None also when no member is named."""
@@ -173,7 +177,19 @@ class Legs:
     def _enter(self, leg: Leg) -> LiveLeg:
         live = self._live[leg.id] = LiveLeg(leg)
         self._counts.update(_counted(leg))
+        self._arrive(live)
         return live
+
+    def _arrive(self, live: LiveLeg) -> None:
+        room = live.leg.conversation_id
+        if room is not None and live.leg.id in self._live:
+            self._there.setdefault(room, {})[live.leg.id] = live
+
+    def _depart(self, live: LiveLeg) -> None:
+        room = live.leg.conversation_id
+        there = self._there.get(room, {}) if room is not None else {}
+        if there.pop(live.leg.id, None) is not None and not there and room is not None:
+            del self._there[room]
 
     async def _announce(self, live: LiveLeg) -> None:
         async with live.turn:
@@ -214,7 +230,12 @@ class Legs:
                 raise
             made = planned
             await self._conversations.happen(application_id, status_fact(made))
+        has_moved = made.conversation_id != live.leg.conversation_id
+        if has_moved:
+            self._depart(live)
         live.leg = as_set(made, live.leg)  # they may have been set meanwhile
+        if has_moved:
+            self._arrive(live)
         if made.is_over:
             self.forget(live)
         return live.leg
@@ -222,6 +243,9 @@ class Legs:
     def forget(self, live: LiveLeg) -> None:
         """It is over; its caller tells so."""
         live.wait(None)
+        for timer in live.timers:
+            timer.cancel()
+        self._depart(live)
         if self._live.pop(live.leg.id, None) is not None:
             self._counts -= Counter(_counted(live.leg))
 

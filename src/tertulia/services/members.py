@@ -94,7 +94,7 @@ class Members:
     ) -> tuple[Member, User]:  # fmt: skip
         member_id = self._ids.member()
         # in turn with the user's deletion, which ends the memberships that there are
-        async with self._users.in_turn(user_id) as user:
+        async with self._users.unchanged(user_id) as user:
 
             def decide(conversation: Conversation, now: Instant) -> Decision:
                 return enter(
@@ -217,7 +217,7 @@ class Members:
         return await self._user(host) if host else None
 
     async def _user(self, member: Member) -> User:
-        user = await self._directory.user(member.user_id)
+        user = await self._users.get(member.user_id)
         if user is None:
             raise LookupError(f"member {member.id} of an unknown user")
         return user

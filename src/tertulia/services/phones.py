@@ -192,6 +192,7 @@ class Phones:
     async def _hung_up(self, signal: HungUp) -> None:
         live = self._legs.live(signal.leg)
         if live is not None:
+            await self.pickup.told(live)
             await self._calls.end(live, hung_up(live.leg, signal.code, signal.text))
 
     async def _reoffered(self, signal: Reoffered) -> None:

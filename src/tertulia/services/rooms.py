@@ -148,7 +148,7 @@ class Rooms:
         return stay if is_there else None
 
     async def _arrived(self, stay: Stay) -> None:
-        if stay.has_arrived:  # a phone joins again when it is answered
+        if stay.has_arrived or stay.live.is_ending:  # a phone joins again when it is answered
             return
         stay.has_arrived = True
         system, meeting = Actor(stay.line.leg.application_id), stay.meeting
@@ -172,14 +172,14 @@ class Rooms:
         return any(stay is None or not stay.waits for stay in stays)
 
     async def _open(self, room: ConversationId) -> None:
-        waiting = [
-            each for each in self._stays.values() if each.waits and each.conversation_id == room
-        ]
+        there = [self._stays.get(live.leg.id) for live in self._legs.within(room)]
+        waiting = [each for each in there if each and each.waits and each.conversation_id == room]
         if not waiting or not self._is_open(room):
             return
         for stay in waiting:
             stay.waits = False
             self._restrict(stay)
+        for stay in waiting:
             if stay.music is not None:
                 system = Actor(stay.line.leg.application_id)
                 await self._audio.stop_sound(stay.place, stay.music, system, speech=False)

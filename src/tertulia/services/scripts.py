@@ -358,7 +358,8 @@ class Scripts:
             if action.has_end:
                 self._in_turn(performance, RecordOver())
             return
-        self._hooks.keep_recording(recording, performance.line, action)
+        if not performance.line.live.is_ending:
+            self._hooks.keep_recording(recording, performance.line, action)
         if action.has_end:
             performance.recording = recording
             self._await(performance, recording)

@@ -166,7 +166,8 @@ class Signalling:
         await self._legs.change(ringing.live, change, telling)
         wanted = (ringing.draft.channel.ring_timeout or 0) / 1000
         seconds = min(wanted, RINGING_MAX) if wanted > 0 else self._patience.ringing
-        self._errands.after(seconds, partial(self._stop_ringing, ringing.live, Ending.RANG_OUT))
+        stop = partial(self._stop_ringing, ringing.live, Ending.RANG_OUT)
+        ringing.live.timers.append(self._errands.after(seconds, stop))
         conversation = await self._conversations.newest(member.conversation_id)
         known = conversation.members.get(member.id) if conversation is not None else None
         if known is None or not known.is_present:  # it was made to leave before it rang

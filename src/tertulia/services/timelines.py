@@ -24,6 +24,10 @@ CALLS_MAX = 500
 MOMENTS_MAX = 400
 """Of one call; what comes later is not kept."""
 TEXT_MAX = 300
+MEMBERS_MAX = 10_000
+"""That are known by their legs: those of conversations that are deleted do not leave."""
+CONNECTED_MAX = 20
+"""Calls that are known to belong to another."""
 
 
 class _Channel(Struct, frozen=True):
@@ -49,7 +53,8 @@ class Timelines:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._moments: OrderedDict[str, list[Moment]] = OrderedDict()
-        self._legs: dict[str, str] = {}
+        self._connected: OrderedDict[str, list[str]] = OrderedDict()
+        self._legs: OrderedDict[str, str] = OrderedDict()
         """From a member to the leg by which it is there."""
 
     @property
@@ -70,6 +75,19 @@ class Timelines:
     def of(self, leg_id: LegId | str) -> Sequence[Moment]:
         """In the order of time; empty for a call that is not known, or no longer."""
         return sorted(self._moments.get(leg_id, ()), key=lambda moment: moment.at)
+
+    def connected(self, leg_id: LegId | str) -> Sequence[str]:
+        """The calls that this one was made to talk to, and those that made this one, in order."""
+        return self._connected.get(leg_id, ())
+
+    def connect(self, caller: str, callee: str) -> None:
+        """The script of a call has called somebody."""
+        for one, other in ((caller, callee), (callee, caller)):
+            known = self._connected.setdefault(one, [])
+            if len(known) < CONNECTED_MAX:
+                known.append(other)
+        while len(self._connected) > CALLS_MAX:
+            self._connected.popitem(last=False)
 
     def note(self, leg_id: str, lane: str, text: str, detail: str = "") -> None:
         self._keep(leg_id, Moment(self._clock.now(), lane, text[:TEXT_MAX], detail[:TEXT_MAX]))
@@ -96,12 +114,12 @@ class Timelines:
         """The leg itself, that by which a member is there, or the one that the body names."""
         became = event.became
         if isinstance(became, Leg):
-            if became.is_over and became.member_id is not None:
-                self._legs.pop(became.member_id, None)
             return became.id
         if isinstance(became, Member) and became.channel.id is not None:
             if became.is_present:
                 self._legs[became.id] = became.channel.id
+                while len(self._legs) > MEMBERS_MAX:
+                    self._legs.popitem(last=False)
             else:
                 self._legs.pop(became.id, None)
             return became.channel.id

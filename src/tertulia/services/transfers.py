@@ -55,9 +55,9 @@ class Transfers:
 
         async def answered(line: Line) -> None:
             nonlocal is_answered
+            await self._dialling.join(line)
             is_answered = True
             self._hand_over(leg.id, line)
-            await self._dialling.join(line)
             self._carrier.referred(leg.id, DONE)
             await self._calls.end(live, Ending.HUNG_UP)
 

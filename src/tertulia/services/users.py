@@ -34,7 +34,38 @@ class UserDraft(Struct, frozen=True):
     channels: dict[str, Any] | UnsetType | None = UNSET
 
 
-NAMES_MAX = 20_000
+REMEMBERED_MAX = 20_000
+"""Users, and as many names."""
+
+
+class _Turns:
+    """Of a user: those who come while it stays as it is are there together, who changes it is
+    alone. One caller without a number may make a hundred calls at once."""
+
+    __slots__ = ("__weakref__", "_door", "_gone", "_inside")
+
+    def __init__(self) -> None:
+        self._door = asyncio.Lock()
+        self._inside = 0
+        self._gone = asyncio.Event()
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        async with self._door:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._gone.set()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        async with self._door:
+            while self._inside:
+                self._gone.clear()
+                await self._gone.wait()
+            yield
 
 
 class Users:
@@ -46,7 +77,10 @@ class Users:
         self._clock = clock
         self._ids = ids
         self._ids_by_name: OrderedDict[tuple[ApplicationId, str], UserId] = OrderedDict()
-        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[UserId, _Turns] = WeakValueDictionary()
+        self._users: OrderedDict[UserId, User] = OrderedDict()
+        self._asked: dict[UserId, object] = {}
+        """Users that are being read, by the newest reading, unless they were written meanwhile."""
 
     async def create(self, draft: UserDraft, application_id: ApplicationId) -> User:
         """Raises DuplicateUserName."""
@@ -58,12 +92,28 @@ class Users:
 
     async def find(self, id_or_name: str, application_id: ApplicationId) -> User:
         """COMPAT: the client SDK gets users by name (wire-api 1.7)."""
-        user = await self._directory.user(UserId(id_or_name))
+        user = await self.get(UserId(id_or_name))
         if user is None or user.application_id != application_id or user.destroyed_at is not None:
             user = await self._directory.user_named(application_id, id_or_name)
         if user is None:
             raise UserNotFound()
         return user
+
+    async def get(self, user_id: UserId) -> User | None:
+        """Also one that was deleted. A call asks four times for its user: it is remembered."""
+        user = self._users.get(user_id)
+        if user is not None:
+            self._users.move_to_end(user_id)
+            return user
+        reading = self._asked[user_id] = object()
+        try:
+            user = await self._directory.user(user_id)
+            if user is not None and self._asked.get(user_id) is reading:
+                self._remember(user)
+            return user
+        finally:
+            if self._asked.get(user_id) is reading:
+                del self._asked[user_id]
 
     async def id_of(self, name: str, application_id: ApplicationId) -> UserId | None:
         """The user of that name: asked with every request of a user, so it is remembered."""
@@ -78,7 +128,7 @@ class Users:
         if user.id in self._turns:  # it may be changing now
             return user.id
         self._ids_by_name[key] = user.id
-        if len(self._ids_by_name) > NAMES_MAX:
+        if len(self._ids_by_name) > REMEMBERED_MAX:
             self._ids_by_name.popitem(last=False)
         return user.id
 
@@ -101,16 +151,28 @@ class Users:
         return await self._directory.users(application_id, page, name=name)
 
     @asynccontextmanager
-    async def in_turn(self, user_id: UserId) -> AsyncIterator[User]:
-        """The user as it is now, while nobody else changes it: a row is written whole.
+    async def unchanged(self, user_id: UserId) -> AsyncIterator[User]:
+        """The user as it is now, while nobody changes it.
 
         Raises UserNotFound when it was deleted meanwhile.
         """
-        async with self._turns.setdefault(user_id, asyncio.Lock()):
-            user = await self._directory.user(user_id)
-            if user is None or user.destroyed_at is not None:
-                raise UserNotFound()
-            yield user
+        async with self._turns.setdefault(user_id, _Turns()).together():
+            yield await self._existing(user_id)
+
+    @asynccontextmanager
+    async def in_turn(self, user_id: UserId) -> AsyncIterator[User]:
+        """The user as it is now, to be changed: a row is written whole.
+
+        Raises UserNotFound when it was deleted meanwhile.
+        """
+        async with self._turns.setdefault(user_id, _Turns()).alone():
+            yield await self._existing(user_id)
+
+    async def _existing(self, user_id: UserId) -> User:
+        user = await self.get(user_id)
+        if user is None or user.destroyed_at is not None:
+            raise UserNotFound()
+        return user
 
     async def update(self, user_id: UserId, draft: UserDraft) -> User:
         """Raises UserNotFound or DuplicateUserName."""
@@ -125,18 +187,35 @@ class Users:
         """History goes on to name the user; nothing else finds it."""
         now = self._clock.now()
         self._forget_name(user)
-        await self._directory.put_user(replace(user, updated_at=now, destroyed_at=now))
+        await self._write(replace(user, updated_at=now, destroyed_at=now))
 
     def _forget_name(self, user: User) -> None:
         self._ids_by_name.pop((user.application_id, user.name), None)
 
     async def _put(self, user: User) -> User:
         try:
-            await self._directory.put_user(user)
+            await self._write(user)
         except NameTaken:
             raise DuplicateUserName() from None
         self._cards.put(user)
         return user
+
+    async def _write(self, user: User) -> None:
+        writing = asyncio.ensure_future(self._directory.put_user(user))
+        self._forget(user.id)
+        writing.add_done_callback(lambda _: self._forget(user.id))
+        await asyncio.shield(writing)  # whoever is interrupted leaves a write behind
+        self._remember(user)
+
+    def _forget(self, user_id: UserId) -> None:
+        """It is about to be another, or just has become so: what was read around that is old."""
+        self._users.pop(user_id, None)
+        self._asked.pop(user_id, None)
+
+    def _remember(self, user: User) -> None:
+        self._users[user.id] = user
+        if len(self._users) > REMEMBERED_MAX:
+            self._users.popitem(last=False)
 
 
 def _drafted(user: User, draft: UserDraft) -> User:

@@ -67,8 +67,7 @@ class VoiceCalls:
 
     async def _go_on(self, request: CallRequest, line: Line) -> None:
         """Apart: it may take a while until it is known who has answered, and what is to be done."""
-        if line.leg.member_id is None:
-            await self._dialling.join(line)
+        await self._dialling.join(line)
         if request.detection is not None:
             perform = partial(self._perform, request, line)
             await self._detecting.begin(line, request.detection, perform)
@@ -77,6 +76,8 @@ class VoiceCalls:
 
     async def _perform(self, request: CallRequest, line: Line) -> None:
         script = request.script
+        if line.live.is_ending:
+            return
         if request.answer_url is not None:
             script = await self._answering.script(line, {"answer_url": request.answer_url})
         if script is None:

@@ -20,13 +20,13 @@ from tertulia.model.events.audio import AudioRecordDone, AudioTranscribeDone
 from tertulia.model.events.leg import LegStatus, LegType
 from tertulia.model.events.registry import encode_body
 from tertulia.model.events.voicehook import VOICE_WEBHOOK, CustomTertuliaCall
-from tertulia.model.ids import ApplicationId, LegId
+from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
 from tertulia.model.script import Record
 from tertulia.model.script_acts import UNASKED
 from tertulia.model.script_orders import Announce, Report, Submit
-from tertulia.model.state import Webhook
+from tertulia.model.state import Profile, Webhook
 from tertulia.ports import Clock
 from tertulia.services.calls import Patience
 from tertulia.services.conductor import Reactions
@@ -62,6 +62,14 @@ class Answers(Protocol):
         """A token that says that we are who we are, signed as webhooks are."""
 
 
+class _Kept(Struct, frozen=True):
+    """A recording that is to be told of, and where it is made."""
+
+    line: Line
+    action: Record
+    room: ConversationId
+
+
 class VoiceHooks:
     def __init__(
         self, *, answers: Answers, conversations: Conversations, library: Library,
@@ -78,18 +86,19 @@ class VoiceHooks:
         self._lines: dict[LegId, Line] = {}
         self._told: dict[LegId, Leg] = {}
         """The leg as its application last heard of it."""
-        self._recordings: dict[str, tuple[Line, Record]] = {}
+        self._recordings: dict[str, _Kept] = {}
 
     @property
     def reactions(self) -> Reactions:
         return {
             "leg:status:update": self._changed, "audio:record:done": self._recorded,
-            "audio:transcribe:done": self._transcribed,
+            "audio:transcribe:done": self._transcribed, "conversation:deleted": self._deleted,
         }  # fmt: skip
 
     def open(self, line: Line) -> None:
         """From now on tell of this call, and of what has become of it by now."""
-        self.follow(line)
+        if not line.leg.is_over:
+            self.follow(line)
         for step in line.leg.steps:
             leg = replace(line.leg, status=LegStatus(step.status))
             self._tell(line, line.event_url, self.outcome(line, leg))
@@ -113,7 +122,8 @@ class VoiceHooks:
 
     def keep_recording(self, recording_id: str, line: Line, action: Record) -> None:
         """Tell of this recording when it is there."""
-        self._recordings[recording_id] = (line, action)
+        room = line.leg.conversation_id or line.own
+        self._recordings[recording_id] = _Kept(line, action, room)
 
     async def submit(self, line: Line, result: Submit) -> bytes:
         """What the application says to the result of an input; nothing when nobody asked.
@@ -219,7 +229,8 @@ class VoiceHooks:
         body = body_of(event)
         if not isinstance(body, AudioRecordDone) or body.recording_id not in self._recordings:
             return
-        line, action = self._recordings[body.recording_id]
+        kept = self._recordings[body.recording_id]
+        line, action = kept.line, kept.action
         if action.transcription is None or body.error:
             del self._recordings[body.recording_id]
         if body.error:
@@ -237,10 +248,10 @@ class VoiceHooks:
         body = body_of(event)
         if not isinstance(body, AudioTranscribeDone):
             return
-        line, action = self._recordings.pop(body.recording_id, (None, None))
-        if line is None or action is None or action.transcription is None:
+        kept = self._recordings.pop(body.recording_id, None)
+        if kept is None or kept.action.transcription is None:
             return
-        wanted = action.transcription
+        line, wanted = kept.line, kept.action.transcription
         members = {
             **self.about(line), "type": "record", "recording_uuid": body.recording_id,
             "status": "failed" if body.error else "transcribed",
@@ -248,6 +259,12 @@ class VoiceHooks:
         }  # fmt: skip
         webhook = _webhook(wanted.event_url, wanted.event_method) or line.event_url
         self._tell(line, webhook, members)
+
+    async def _deleted(self, event: Event) -> None:
+        """Of its recordings nothing will be told."""
+        room = event.became.id if isinstance(event.became, Profile) else None
+        for each in [each for each, kept in self._recordings.items() if kept.room == room]:
+            del self._recordings[each]
 
     def _tell(self, line: Line, webhook: Webhook | None, members: dict[str, Any]) -> None:
         """One after the other, as it happened."""

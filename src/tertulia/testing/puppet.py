@@ -137,8 +137,8 @@ class Puppet:
     def down(self, leg: str, reason: str = "timeout") -> None:
         self._report(Down(leg, reason))
 
-    def digit(self, leg: str, digit: str, milliseconds: int = 100) -> None:
-        self._report(Digit(leg, digit, milliseconds, self._clock.now()))
+    def digit(self, leg: str, digit: str, milliseconds: int = 100, *, tones: bool = False) -> None:
+        self._report(Digit(leg, digit, milliseconds, self._clock.now(), tones))
 
     def speaking(self, leg: str, on: bool) -> None:
         self._report(Speaking(leg, on, self._clock.now()))
@@ -220,7 +220,9 @@ class Puppet:
 
     def _move(self, command: Join | Leave) -> None:
         if command.leg in self._legs:
+            before = self._legs[command.leg]
             self._legs[command.leg] = command.room if isinstance(command, Join) else None
+            self._emptied(before)
 
     def _close(self, command: Close) -> None:
         leg = command.leg
@@ -235,9 +237,16 @@ class Puppet:
             self.listened(listen.listen, "left", b"")
         for detect in [each for each in self._detects.values() if each.leg == leg]:
             self._gone(detect)
-        del self._legs[leg]
+        room = self._legs.pop(leg)
         self._phones.pop(leg, None)
+        self._emptied(room)
         self._report(Closed(leg, ACCOUNT))
+
+    def _emptied(self, room: str | None) -> None:
+        """A room that nobody is in any more is not recorded further."""
+        if room is not None and room not in self._legs.values():
+            for record, _ in [each for each in self._records.values() if each[0].room == room]:
+                self.recorded(record.record, "left")
 
     def _ripe(self, command: Ripe) -> None:
         if command.error is not None:

@@ -97,6 +97,8 @@ class CallTimeline(Struct, frozen=True):
 
     uuid: str
     moments: list[TimelineMoment]
+    connected: list[str]
+    """The calls that its script has made, or the one whose script has made it."""
 
 
 def call(found: Leg, where: str, base: str, *, knows_apps: bool) -> CallResource:
@@ -113,10 +115,9 @@ def call(found: Leg, where: str, base: str, *, knows_apps: bool) -> CallResource
     )  # fmt: skip
 
 
-def timeline(uuid: str, moments: Iterable[Moment]) -> CallTimeline:
-    return CallTimeline(uuid, [
-        TimelineMoment(iso(each.at), each.lane, each.text, each.detail) for each in moments
-    ])  # fmt: skip
+def timeline(uuid: str, moments: Iterable[Moment], connected: Iterable[str]) -> CallTimeline:
+    shown = [TimelineMoment(iso(each.at), each.lane, each.text, each.detail) for each in moments]
+    return CallTimeline(uuid, shown, list(connected))
 
 
 def _end(end: Endpoint, *, knows_apps: bool) -> CallEnd:

@@ -41,9 +41,10 @@ export async function hangUp(page) {
 }
 
 /** The loudest moment of what the call brings, in decibels, by an analyser of the page. */
-export function loudness(page, milliseconds) {
-  return page.evaluate(async (patience) => {
-    const { srcObject } = document.querySelector('#phone .call audio');
+export function loudness(page, milliseconds, source = '#phone .call audio') {
+  return page.evaluate(async ([patience, selector]) => {
+    const { srcObject } = document.querySelector(selector);
+    if (!srcObject) return -100;
     const context = new AudioContext();
     const analyser = context.createAnalyser();
     context.createMediaStreamSource(srcObject).connect(analyser);
@@ -57,11 +58,15 @@ export function loudness(page, milliseconds) {
     }
     await context.close();
     return loudest;
-  }, milliseconds);
+  }, [milliseconds, source]);
 }
 
 export const hears = (page) => until('something is heard',
   async () => await loudness(page, 500) > HEARD, PATIENCE);
+
+/** What the page itself sounds while it rings at the far end. */
+export const hearsRinging = (page) => until('it rings',
+  async () => await loudness(page, 1000, '#phone .call .ring-back') > HEARD, PATIENCE);
 
 /** Nothing, as soon as what is on its way has arrived. */
 export const hearsNothing = (page) => until('nothing is heard',

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.model.events.founding import FOUNDING
 
 from tertulia.model.events.heard import HEARD
 from tertulia.model.events.reference import markdown, rows, table
@@ -29,19 +30,6 @@ VECTORS = ROOT / "tests/vectors/events"
 TYPES = list(all_types())
 EXAMPLES = read_examples(VECTORS)
 
-FOUNDING = """
-leg:status:update
-audio:dtmf audio:earmuff:off audio:earmuff:on audio:mute:off audio:mute:on audio:play:stop
-audio:play:done audio:play audio:record:stop audio:record:done audio:record audio:asr:done
-audio:asr:record:done audio:say:stop audio:say:done audio:say audio:speaking:on audio:speaking:off
-message message:rejected message:submitted message:undeliverable message:delivered message:seen
-conversation:updated
-member:invited member:joined member:left member:media member:message:status
-rtc:status rtc:transfer rtc:hangup rtc:terminate rtc:answered rtc:ringing rtc:answer
-sip:status sip:answered sip:machine sip:hangup sip:ringing sip:amd_machine
-custom:* ephemeral
-event:delete
-""".split()
 V1 = """
 message message:submitted message:rejected message:undeliverable message:seen message:delivered
 ephemeral custom:* audio:play audio:play:stop audio:say audio:say:stop audio:dtmf audio:record
@@ -241,8 +229,8 @@ def test_the_reference_page_shows_every_type_even_without_examples() -> None:
 
 def test_what_real_media_causes_is_marked() -> None:
     """That it does cause them, tests/system/test_call_events.py shows."""
-    assert {row["type"] for row in rows() if row["is_heard"]} == HEARD
-    assert markdown({}).count("*Seen from real media.*") == len(HEARD)
+    assert {row["type"]: row["cause"] for row in rows() if row["cause"]} == HEARD
+    assert markdown({}).count("*Seen from real media:*") == len(HEARD)
 
 
 def golden() -> dict[str, Any]:

@@ -29,8 +29,8 @@ object": an unknown member is refused.
   `history` the list of the conversation's events.
 - *Kept in*: the `conversation`'s log with a number, the `application`'s stream without one, or
   `never`.
-- *Seen from real media*: calls on real legs cause it, and a test that listens to them fails when
-  they do not.
+- *Seen from real media*: calls of real phones and clients cause it, and `make events-proof` fails
+  when they do not, or when it does not go where it goes to.
 - *Extensions* are this server's own; a client that does not know them takes them for custom
   events.
 
@@ -58,8 +58,8 @@ class Row(Struct, frozen=True):
     reaches: list[str]
     kept: str
     mints: str | None
-    is_heard: bool
-    """Calls cause it."""
+    cause: str | None
+    """What of a call causes it; None: calls do not."""
     summary: str
     fields: list[Field] | None
     """None: any object."""
@@ -132,7 +132,7 @@ def _row(found: EventType, schema: Schema, components: dict[str, Schema]) -> Row
     return Row(
         type=found.name, group=found.group, creators=_names(found.creators),
         reaches=_names(found.reaches), kept=found.keep.value, mints=found.mints,
-        is_heard=found.name in HEARD, summary=found.summary, fields=fields, variants=variants,
+        cause=HEARD.get(found.name), summary=found.summary, fields=fields, variants=variants,
     )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def _section(row: Row, examples: Iterable[object]) -> Iterator[str]:
     yield row.summary
     yield (
         f"*Created by* {', '.join(row.creators)}. *Goes to* {', '.join(row.reaches)}."
-        f" *Kept in* {row.kept}.{' *Seen from real media.*' if row.is_heard else ''}"
+        f" *Kept in* {row.kept}.{f' *Seen from real media:* {row.cause}.' if row.cause else ''}"
     )
     if row.fields is None:
         yield "Body: any object."

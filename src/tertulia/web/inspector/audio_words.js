@@ -8,6 +8,8 @@ const caller = (body) => body.channel?.from?.user || body.channel?.from?.number 
 const ofLeg = (who) => (who === 'the application' ? 'a leg' : `the leg of ${who}`);
 const percent = ({ quality }) => (quality ? ` · MOS ${quality.mos_score}` : '');
 
+const far = ({ channel: { from = {}, to = {} } = {} }) => to.number || to.uri || from.number
+  || from.uri || 'a phone';
 const MACHINES = { machine: 'a machine', beep_start: 'a machine that has beeped',
   beep_timeout: 'a machine that does not beep' };
 const machine = (body) => `${MACHINES[body.type] ?? body.type}, ${body.confidence} %`;
@@ -51,14 +53,14 @@ export const AUDIO_SENTENCES = {
   'rtc:status': (who, body) => `${ofLeg(who)} lasted ${body.duration} s · MOS ${body.mos}`,
   'rtc:transfer': (who) => `${ofLeg(who)} came from another conversation`,
   'rtc:terminate': (who) => `the audio of ${who} is taken away`,
-  'sip:ringing': (who) => `${who} rings`,
-  'sip:answered': (who, body) => (body.direction === 'inbound' ? `the call of ${who} is answered`
-    : `${who} has answered`),
-  'sip:machine': (who, body) => `${who} is ${machine(body)}`,
-  'sip:amd_machine': (who, body) => `${who} is ${machine(body)}`,
-  'sip:hangup': (who, body) => `the call of ${who} ended: ${body.reason?.text ?? ''}${
+  'sip:ringing': (who, body) => `${far(body)} rings`,
+  'sip:answered': (who, body) => (body.direction === 'inbound'
+    ? `the call of ${caller(body)} is answered` : `${far(body)} has answered`),
+  'sip:machine': (who, body) => `${far(body)} is ${machine(body)}`,
+  'sip:amd_machine': (who, body) => `${far(body)} is ${machine(body)}`,
+  'sip:hangup': (who, body) => `the call of ${far(body)} ended: ${body.reason?.text ?? ''}${
     body.reason?.sip_code ? ` (${body.reason.sip_code})` : ''}${percent(body)}`,
-  'sip:status': (who, body) => `the call of ${who} lasted ${body.duration} s`,
+  'sip:status': (who, body) => `the call of ${far(body)} lasted ${body.duration} s`,
   'app:knocking': (who, body) => `${caller(body)} calls the application`,
   'app:knocking:cancel': (who, body) => `the call came to nothing${
     body.reason?.text ? `: ${body.reason.text}` : ''}`,

@@ -10,6 +10,8 @@ const AUDIBLE = { audio_settings: { enabled: true, earmuffed: false, muted: fals
 const TONE = 120;
 const GAP = 80;
 
+export const HUNG_UP = 'You hung up.';
+
 /** What an invitation says when it is a call; null when it is none. */
 export function incoming(type, event) {
   const { body } = event;
@@ -51,6 +53,10 @@ export class Call {
     this.legId = '';
     this.isMuted = false;
     this.isEarmuffed = false;
+    /** The call API knows it: others are but legs of a conversation. */
+    this.isListed = false;
+    /** Somebody was called for us, and has not answered. */
+    this.isRinging = false;
     this.since = null;
     this.sound = document.createElement('audio');
     this.sound.autoplay = true;
@@ -74,6 +80,7 @@ export class Call {
     const knock = await this.#ask('POST', '/v0.3/knocking', { ...this.#origin, channel,
       properties: { custom_data: {} } });
     this.#knocking = knock.id;
+    this.isListed = true;
     this.#turn('calling');
     this.#enter(await entrance);
   }
@@ -126,7 +133,7 @@ export class Call {
   }
 
   /** End it, from whatever state. */
-  async hangUp(reason = 'You hung up.') {
+  async hangUp(reason = HUNG_UP) {
     if (this.state === 'over') return;
     this.end(reason);
     try {
@@ -147,6 +154,7 @@ export class Call {
     if (this.state === 'over') return;
     this.reason = reason;
     this.state = 'over';
+    this.isRinging = false;
     this.#peer.close();
     for (const track of this.#microphone.getTracks()) track.stop();
     this.sound.srcObject = null;
@@ -184,6 +192,16 @@ export class Call {
     } else if (this.legId && (body.rtc_id ?? body.leg_id ?? body.channel?.id) === this.legId) {
       this.#hearOfLeg(type, body);
     } else if (this.#callee !== '') this.#hearOfCallee(type, event);
+    else if (event.conversation_id === this.conversationId) this.#hearOfPhone(type);
+  }
+
+  /** A phone in our conversation: the application, or the server, has called it for us. */
+  #hearOfPhone(type) {
+    const isAnswer = type === 'sip:answered';
+    if (!isAnswer && !['sip:ringing', 'sip:hangup'].includes(type)) return;
+    if (isAnswer && this.isRinging) this.since = Date.now();
+    this.isRinging = type === 'sip:ringing';
+    this.#onChange();
   }
 
   #hearOfCallee(type, event) {

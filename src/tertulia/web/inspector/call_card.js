@@ -2,6 +2,7 @@
 import { button, element, fill, icon } from './dom.js';
 import { Keypad } from './keypad.js';
 import { Loudness, share } from './microphone.js';
+import { RingBack } from './ring_back.js';
 import { tried } from './section.js';
 
 const STATES = { connecting: 'Connecting', calling: 'Calling', live: 'Connected', over: 'Ended' };
@@ -10,10 +11,11 @@ const COLOURS = { connecting: 'waiting', calling: 'waiting', live: 'live', over:
 export class CallCard {
   #call;
   #loudness;
+  #ringBack = new RingBack();
   #timer;
 
-  /** `title` is whom the call is with. */
-  constructor(call, title) {
+  /** `title` is whom the call is with; `onLook()` shows what happens to it. */
+  constructor(call, title, onLook) {
     this.#call = call;
     this.status = element('p', { class: 'status', role: 'status' },
       element('span', { class: 'dot', 'aria-hidden': 'true' }), element('span', {}));
@@ -28,15 +30,16 @@ export class CallCard {
       this.keypad.element.hidden = !this.keypad.element.hidden;
       this.keys.setAttribute('aria-expanded', String(!this.keypad.element.hidden));
     }, { 'aria-expanded': 'false' });
+    this.look = button([icon('calls'), 'Timeline'], onLook);
     this.hangUp = button([icon('hang-up'), 'Hang up'], () => tried(() => call.hangUp()), {
       class: 'ending' });
     this.element = element('section', { class: 'call', 'aria-label': 'Call', tabindex: '-1' },
       element('div', { class: 'item-head' }, element('h3', {}, title), this.status, this.time),
       element('div', { class: 'own-level' }, element('span', { class: 'hint' }, 'Your microphone'),
         this.meter),
-      element('div', { class: 'tools' }, this.mute, this.earmuff, this.keys,
+      element('div', { class: 'tools' }, this.mute, this.earmuff, this.keys, this.look,
         element('span', { class: 'grow' }), this.hangUp),
-      this.keypad.element, call.sound);
+      this.keypad.element, call.sound, this.#ringBack.sound);
     this.#loudness = new Loudness(call.microphone, (level) => {
       this.meter.style.setProperty('--level', share(level));
       this.meter.setAttribute('aria-valuenow', String(Math.max(-60, Math.round(level))));
@@ -53,8 +56,11 @@ export class CallCard {
   show() {
     const call = this.#call;
     this.status.dataset.state = COLOURS[call.state];
-    this.status.lastChild.textContent = STATES[call.state];
+    this.status.lastChild.textContent = call.isRinging ? 'Ringing' : STATES[call.state];
+    if (call.isRinging) this.#ringBack.start(call.sound.srcObject);
+    else this.#ringBack.stop();
     const isLive = call.state === 'live';
+    this.look.hidden = !call.isListed;
     for (const each of [this.mute, this.earmuff, this.keys]) each.disabled = !isLive;
     draw(this.mute, call.isMuted, 'mic', 'Mute', 'Unmute');
     draw(this.earmuff, call.isEarmuffed, 'ear', 'Earmuff', 'Take earmuffs off');
@@ -69,6 +75,7 @@ export class CallCard {
   end() {
     clearInterval(this.#timer);
     this.#loudness.end();
+    this.#ringBack.stop();
     this.element.remove();
   }
 

@@ -92,8 +92,9 @@ export class Calls {
   /** Draw what is known by now, and look again while it may become more: once behind the end too. */
   async #look(call, wasLive) {
     const { uuid } = call;
-    const others = await this.#connected(call);
-    const calls = await Promise.all([call, ...others].map((each) => this.#read(each)));
+    const own = await this.#read(call);
+    const others = await Promise.all(own.connected.slice(0, MANY).map((each) => this.#found(each)));
+    const calls = [own, ...await Promise.all(others.filter(Boolean).map((each) => this.#read(each)))];
     if (uuid !== this.#open) return;
     const isLive = LIVE.has(call.status);
     this.#drawHead(call);
@@ -122,17 +123,9 @@ export class Calls {
     }
   }
 
-  /** The calls that shared its conversation: those that it was connected with. */
-  async #connected({ uuid, conversation_uuid: where }) {
-    if (!where) return [];
-    const page = await this.#room.api.page(`${PATH}?conversation_uuid=${encodeURIComponent(where)}`
-      + `&page_size=${MANY}`, 'calls');
-    return page.items.filter((each) => each.uuid !== uuid);
-  }
-
   async #read(call) {
-    const { moments } = await this.#room.api.get(`${PATH}/${call.uuid}/timeline`);
-    return { key: call.uuid, name: otherEnd(call), moments };
+    const { moments, connected } = await this.#room.api.get(`${PATH}/${call.uuid}/timeline`);
+    return { key: call.uuid, name: otherEnd(call), moments, connected };
   }
 
   #drawHead(call) {

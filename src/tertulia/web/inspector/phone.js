@@ -1,6 +1,6 @@
 // The softphone: one of the users, with this browser's microphone; and the audio of a conversation.
 import { AudioPanel } from './audio_panel.js';
-import { Call, incoming } from './call.js';
+import { Call, HUNG_UP, incoming } from './call.js';
 import { CallCard, lasting } from './call_card.js';
 import { Dialler } from './dialler.js';
 import { announce, button, element, field, fill, icon } from './dom.js';
@@ -10,6 +10,11 @@ import { Session } from './session.js';
 
 const STATES = { connecting: 'Connecting', live: 'Ready', waiting: 'Disconnected', ended: 'Ended',
   refused: 'Refused' };
+
+/** Of whom was called, in the words of the call API. */
+const WHY = { busy: 'The number is busy.', rejected: 'The call was declined.',
+  timeout: 'Nobody answered.', unanswered: 'Nobody answered.',
+  failed: 'The number cannot be reached.' };
 
 export class Phone {
   #room;
@@ -163,7 +168,7 @@ export class Phone {
 
   #place({ kind, name }) {
     const makers = {
-      application: { title: 'The application', make: (call) => call.callApplication(name) },
+      application: { title: name || 'The application', make: (call) => call.callApplication(name) },
       user: { title: name, make: (call) => call.callUser(name) },
       conversation: { title: name,
         make: async (call) => call.join(await this.#conversation(name)) },
@@ -197,7 +202,7 @@ export class Phone {
     const call = new Call({ api: this.#room.api, user: this.#user, session: this.#session,
       microphone, onChange: () => this.#changed(call) });
     this.#call = call;
-    this.#card = new CallCard(call, title);
+    this.#card = new CallCard(call, title, () => this.#room.go(`calls/${call.legId}`));
     fill(this.place, this.#card.element);
     this.#card.element.focus();
     this.#mark();
@@ -225,9 +230,21 @@ export class Phone {
     this.#mark();
     if (this.#user === null) return;
     const lasted = call.since ? ` The call lasted ${lasting(Date.now() - call.since)}.` : '';
-    this.dialler.tell(`${call.reason}${lasted}`);
+    this.dialler.tell(`${call.reason}${lasted} `);
+    if (call.isListed) tried(() => this.#explain(call, lasted));
     fill(this.place, this.dialler.element);
     if (hasFocus) this.dialler.focus();
+  }
+
+  /** Say why whoever was called for this call did not answer; and show the way to all of it. */
+  async #explain(call, lasted) {
+    const { api, go } = this.#room;
+    const { connected } = await api.get(`/v1/calls/${call.legId}/timeline`);
+    const callee = connected.length ? await api.get(`/v1/calls/${connected.at(-1)}`) : null;
+    if (this.#call !== null || this.#user === null) return;
+    const why = callee && !callee.start_time && call.reason !== HUNG_UP ? WHY[callee.status] : '';
+    this.dialler.tell(why ? `${why} ` : `${call.reason}${lasted} `, button('What happened',
+      () => go(`calls/${call.legId}`), { class: 'link' }));
   }
 
   /** Wherever the person is: the way to the phone shows that there is a call. */

@@ -151,7 +151,9 @@ class CallResources:
         await self._control.press(_id(call), call.body.digits, call.actor)
         return _done(call, "DTMF sent")
 
-    @route("PUT", ONE + "/input/dtmf", editions=V1, body=KeySubscription, answers={200: CallMessage})
+    @route(
+        "PUT", ONE + "/input/dtmf", editions=V1, body=KeySubscription, answers={200: CallMessage}
+    )
     async def subscribe_keys(self, call: Call) -> Response:
         """Have a webhook told of each key that is pressed on a call"""
         webhook = Webhook(call.body.event_url[0], http_method="POST")
@@ -167,8 +169,8 @@ class CallResources:
     @route("GET", ONE + "/timeline", editions=V1, answers={200: CallTimeline})
     async def get_call_timeline(self, call: Call) -> Response:
         """Extension: what happened to a call, step by step"""
-        moments = await self._control.timeline(_id(call), call.actor)
-        return answers.json(200, call_shapes.timeline(_id(call), moments))
+        moments, connected = await self._control.timeline(_id(call), call.actor)
+        return answers.json(200, call_shapes.timeline(_id(call), moments, connected))
 
     def _shown(self, call: Call, found: Leg) -> CallResource:
         knows_apps = not call.request.headers.get("user-agent", "").startswith(APPLESS)

@@ -24,9 +24,10 @@ from tertulia.testing.world import NUMBER, World
 
 ASK, SOUND, MUSIC = "https://app.test/ask", "https://app.test/tone.mp3", "https://app.test/hold.mp3"
 BOT = {"type": "websocket", "uri": "wss://bot.test/audio", "content-type": "audio/l16;rate=8000"}
+BUSY = "15550186"
 CACHES = {"_ids_by_name", "_moments", "_cards", "_kept", "_connected"}
 """Tables that are bounded by themselves."""
-MOMENTS = (2, 9, 17, 26, 38, 55)
+MOMENTS = (4, 14, 26, 45)
 """Turns of the loop after which something happens: from the first word to a call in full."""
 
 SCRIPTS: dict[str, list[dict[str, Any]]] = {
@@ -34,8 +35,8 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "connect": [connect()],
     "after a talk": [{"action": "talk", "text": "hello"}, connect()],
     "ringback": [connect(ringbackTone=SOUND)],
-    "second try": [connect("15550186"), connect()],
-    "asks": [connect("15550186", eventType="synchronous", eventUrl=[ASK])],
+    "second try": [connect(BUSY), connect()],
+    "asks": [connect(BUSY, eventType="synchronous", eventUrl=[ASK])],
     "machine": [
         connect(eventType="synchronous", eventUrl=[ASK],
                 advancedMachineDetection={"mode": "detect_beep", "behavior": "continue"}),
@@ -75,41 +76,54 @@ class Cast:
 
     def act(self) -> None:
         self._turn += 1
-        if self.is_gone or self._turn % 3:
-            return
-        exchange, studio = self.world.exchange, self.world.studio
+        if not self.is_gone and self._turn % 3 == 0:
+            any(part() for part in (self._call, self._sound, self._detect, self._listen))
+
+    def _call(self) -> bool:
+        exchange = self.world.exchange
         for dial in exchange.dials:
-            if dial.to.number == "15550186":
-                if self._first(f"{dial.leg} busy"):
+            if dial.to.number == BUSY:
+                if self._first(f"{dial.leg} is busy"):
                     exchange.declines(dial.leg, 486)
+                    return True
             elif self._first(f"{dial.leg} rings"):
                 exchange.rings(dial.leg)
-                return
+                return True
             elif self._first(f"{dial.leg} is heard"):
                 exchange.rings(dial.leg, OFFER)
-                return
+                return True
             elif self._first(f"{dial.leg} answers"):
                 exchange.answers(dial.leg)
-                return
-        for play in studio.told(PlaySound):
+                return True
+        return False
+
+    def _sound(self) -> bool:
+        for play in self.world.studio.told(PlaySound):
             if play.loop == 1 and self._first(play.play):
-                studio.finish_play(play.play)
-                return
-        for detect in studio.told(Detect):
+                self.world.studio.finish_play(play.play)
+                return True
+        return False
+
+    def _detect(self) -> bool:
+        for detect in self.world.studio.told(Detect):
             if self._first(detect.detect):
-                studio.judged(detect.detect, "machine")
-                return
+                self.world.studio.judged(detect.detect, "machine")
+                return True
             if self._first(f"{detect.detect} beeps"):
-                studio.beeped(detect.detect)
-                return
-        for record in studio.told(Record):
+                self.world.studio.beeped(detect.detect)
+                return True
+        return False
+
+    def _listen(self) -> bool:
+        for record in self.world.studio.told(Record):
             if record.leg is not None and self._first(record.record):
-                studio.recorded(record.record)
-                return
-        for listen in studio.told(Listen):
+                self.world.studio.recorded(record.record)
+                return True
+        for listen in self.world.studio.told(Listen):
             if self._first(listen.listen):
-                studio.listened(listen.listen)
-                return
+                self.world.studio.listened(listen.listen)
+                return True
+        return False
 
     def _first(self, name: str) -> bool:
         is_new = name not in self._done

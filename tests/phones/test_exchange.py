@@ -386,7 +386,7 @@ def test_who_leaves_the_control_hangs_up(tmp_path: Path) -> None:
         called, _ = await stage.telephone.calls.get()
         called.tell(verbs.Answer(called.name, sdp(called.port)))
         assert await first == "answered"
-        await lines.aclose()  # type: ignore[attr-defined]
+        await lines.aclose()
         await called.expect(signals.Ended)
         await control.close()
 

@@ -10,9 +10,10 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from msgspec.structs import replace
 from tests.system.caller import Caller
@@ -47,6 +48,8 @@ MUSIC = 1_300
 TONE = "/tone.wav"
 SETTLED_WITHIN = 20.0
 """Seconds until nothing is left of calls that have ended; generous."""
+FORGOTTEN_WITHIN = 60.0
+"""The same for the messages of their ends, which may be repeated for half a minute."""
 PLAN = """
 [[trunk]]
 name = "addressed"
@@ -165,21 +168,21 @@ class Office:
             ear=self.ear.port, **named,
         )  # fmt: skip
 
-    def callee(self, *steps: str, transport: str = "udp", options: tuple[str, ...] = ()) -> Running:
+    def callee(self, *steps: str, options: tuple[str, ...] = (), **named: Any) -> Running:
         """It waits for a call to a number that begins with 1777, or 1778 by TCP; a single step is
         the name of a scenario of its own."""
         self._runs += 1
         play = steps[0] if len(steps) == 1 else scenario(*steps)
         return sipp(
             self.folder / f"callee-{self._runs}", play, options, host=CALLEES,
-            port=self.house.callees, transport=transport, ear=self.ear.port,
+            port=self.house.callees, ear=self.ear.port, **named,
         )  # fmt: skip
 
     async def call(self, to: str, *script: dict[str, Any], **members: Any) -> str:
         """By the application; the call's id."""
         members.setdefault("from", {"type": "phone", "number": OWN})
         wanted = {"to": [{"type": "phone", "number": to}], "ncco": list(script), **members}
-        return str((await self.caller.post("/v1/calls", wanted))["uuid"])
+        return str((await self.caller.post(f"/v1/calls?made={uuid4()}", wanted))["uuid"])
 
     async def user(self, name: str, password: str) -> None:
         """Who may register a softphone; once for all tests."""
@@ -196,6 +199,11 @@ class Office:
         await soon(lambda: len(self.with_status(status)) > nth, f"no {status}")
         return self.with_status(status)[nth]
 
+    def leg_of(self, *, caller: str) -> str:
+        """The call that came from there."""
+        (found,) = {each["uuid"] for each in self.program.of("/event") if each["from"] == caller}
+        return str(found)
+
     def with_status(self, status: str) -> list[str]:
         told = self.program.of("/event")
         return [each["uuid"] for each in told if each.get("status") == status]
@@ -205,10 +213,11 @@ class Office:
         told = self.program.of("/event")
         return [each["status"] for each in told if each.get("uuid") == leg and "status" in each]
 
-    async def told(self, leg: str, *statuses: str) -> None:
+    async def told(self, leg: str, *statuses: str, within: float = SETTLED_WITHIN) -> None:
         """These and no others, once each."""
-        await soon(lambda: len(self.statuses(leg)) >= len(statuses), f"not {statuses}")
-        assert self.statuses(leg) == list(statuses)
+        with suppress(AssertionError):
+            await soon(lambda: len(self.statuses(leg)) >= len(statuses), "", within)
+        assert self.statuses(leg) == list(statuses), self.statuses(leg)
 
     async def settled(self) -> None:
         """Nothing is left: no call, no leg at the worker, no port, no dialog."""
@@ -219,6 +228,14 @@ class Office:
         for leg in set(self.with_status("started")):
             ends = [each for each in self.statuses(leg) if each not in OPEN]
             assert len(ends) == 1, (leg, self.statuses(leg))
+
+    async def forgotten(self) -> None:
+        """No transaction waits for repetitions any more, and no timer."""
+        deadline = time.monotonic() + FORGOTTEN_WITHIN
+        names = ("sip_agent_transactions", "sip_agent_deadlines")
+        while left := {name: n for name in names if (n := (await self.figures())[name])}:
+            assert time.monotonic() < deadline, left
+            await asyncio.sleep(0.5)
 
     async def _left(self) -> dict[str, Any]:
         figures = await self.figures()
@@ -239,9 +256,9 @@ class Office:
         return {name.removeprefix("tertulia_"): float(value) for name, _, value in pairs}
 
 
-async def soon(holds: Callable[[], bool], otherwise: str) -> None:
+async def soon(holds: Callable[[], bool], otherwise: str, within: float = SETTLED_WITHIN) -> None:
     """Look until it holds, or fail the test."""
-    deadline = time.monotonic() + SETTLED_WITHIN
+    deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, otherwise
         await asyncio.sleep(0.02)

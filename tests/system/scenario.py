@@ -140,6 +140,11 @@ def hung_up() -> str:
     return come("BYE") + respond(200)
 
 
+def linger() -> str:
+    """Answer what is repeated for a while."""
+    return _line("timewait", milliseconds="4000")
+
+
 def wait(milliseconds: int) -> str:
     return _line("pause", milliseconds=str(milliseconds))
 

@@ -34,6 +34,12 @@ start = [{{ decline = 480 }}]
 """
 
 
+def are_of(keys: str, pressed: str) -> bool:
+    """Whether these are some of those that were pressed, in their order, none twice."""
+    rest = iter(pressed)
+    return all(key in rest for key in keys)
+
+
 class Ringing:
     """A call of a simulated phone."""
 

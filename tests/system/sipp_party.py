@@ -4,6 +4,7 @@ It is the Debian package sip-tester. Where it is not installed these tests say s
 """
 
 import asyncio
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from tests.system.scenario import GO
 from tests.system.tones import RATE, tone
@@ -38,13 +40,24 @@ class Sipp:
         self._folder = folder
         self._place = place
 
+    async def listens(self) -> None:
+        """Wait until it can be called."""
+        itself = psutil.Process(self._process.pid)
+        async with asyncio.timeout(PATIENCE):
+            while self._process.returncode is None:
+                if any(each.laddr == self._place for each in itself.net_connections("inet")):
+                    return
+                await asyncio.sleep(0.01)
+
     def tell(self) -> None:
         """Let a scenario over UDP that waits for the test go on."""
         host, port = self._place
+        found = re.search(r"^Call-ID: (\S+)", self.messages(), re.MULTILINE)
+        assert found is not None, "there is no call"
         message = (
             f"{GO} sip:go@{host} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:9;branch=z9hG4bK-go\r\n"
             f"From: <sip:test@{host}>\r\nTo: <sip:sipp@{host}>\r\n"
-            f"Call-ID: 1-{self._process.pid}\r\nCSeq: 99 {GO}\r\nContent-Length: 0\r\n\r\n"
+            f"Call-ID: {found[1]}\r\nCSeq: 99 {GO}\r\nContent-Length: 0\r\n\r\n"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(message.encode(), (host, port))
@@ -74,7 +87,7 @@ class Sipp:
 async def sipp(
     folder: Path, play: str, options: Sequence[str] = (), *, to: str = "", host: str = "127.0.0.2",
     number: str = "15550199", caller: str = "447700900001", transport: str = "udp", port: int = 0,
-    ear: int = 0,
+    ear: int = 0, patience: int = PATIENCE, calls: int = 1,
 ) -> AsyncIterator[Sipp]:  # fmt: skip
     """Runs until it is over; `play` is a scenario, or the name of one of its own; `to` is whom it
     calls, of who does; `ear` is a port where somebody else hears for it."""
@@ -87,13 +100,14 @@ async def sipp(
             PROGRAM, *([to] if to else []), *plays, "-i", host, "-p", str(port), "-mi", host,
             "-mp", str(media), "-s", number, "-key", "caller", caller,
             "-key", "ear", str(ear or media), "-t", TRANSPORTS[transport], "-cid_str", "%u-%p",
-            "-m", "1", "-nostdin", "-trace_err", "-error_file", "errors", "-trace_msg",
-            "-message_file", "messages", "-recv_timeout", str(PATIENCE * 1000),
-            "-timeout", str(PATIENCE), "-timeout_error", *options,
+            "-m", str(calls), "-nostdin", "-trace_err", "-error_file", "errors", "-trace_msg",
+            "-message_file", "messages", "-recv_timeout", str(patience * 1000),
+            "-timeout", str(patience), "-timeout_error", *options,
             cwd=folder, stdout=screen, stderr=screen, stdin=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
     party = Sipp(process, folder, (host, port))
     try:
+        await party.listens()
         yield party
     finally:
         await party.end()

@@ -17,6 +17,7 @@ from tests.system.simulated import (
     MENU,
     OLD_KEYPAD,
     PRESSED,
+    are_of,
     calling,
     wait_for_phones,
     with_keypads,
@@ -25,6 +26,7 @@ from tests.system.simulated import (
 pytestmark = pytest.mark.system
 
 Play = Callable[[Session], None]
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +42,26 @@ def play(house: Premises, tmp_path: Path) -> Play:
     return partial(play_at, house=house, folder=tmp_path)
 
 
-@pytest.mark.parametrize("number", [KEYPAD, OLD_KEYPAD])
-def test_each_key_is_told_once_however_it_is_pressed(play: Play, number: str) -> None:
+def test_each_key_is_told_once_however_it_is_pressed(play: Play) -> None:
     async def session(here: Office) -> None:
-        here.says({"action": "conversation", "name": "keys"})
-        async with calling(here.house.tree.data, number, OWN) as phone:
-            await phone.until("ended 200")
-        leg = await here.leg("completed")
-        await here.settled()
-        keys = await keys_of(here, leg)
-        assert "".join(each.body["digit"] for each in keys) == PRESSED
-        assert {each.body["method"] for each in keys} == {"in"}
-        for each in keys:
-            assert 40 <= each.body["duration"] <= 250, each.body
+        keys = await _keys_of_call(here, KEYPAD)
+        assert _digits(keys) == PRESSED
         numbers = [each.body["dtmf_seq"] for each in keys]
         assert numbers == sorted(set(numbers))
+
+    play(session)
+
+
+def test_keys_are_told_that_can_only_be_heard(play: Play) -> None:
+    """When the machine is busy some may be lost on the way; none is told twice."""
+
+    async def session(here: Office) -> None:
+        for _ in range(ATTEMPTS):
+            keys = await _keys_of_call(here, OLD_KEYPAD)
+            assert are_of(_digits(keys), PRESSED), _digits(keys)
+            if _digits(keys) == PRESSED:
+                return
+        raise AssertionError(f"not in any of {ATTEMPTS} calls: {_digits(keys)}")
 
     play(session)
 
@@ -102,6 +109,20 @@ async def quality(here: Office, leg: str) -> dict[str, Any]:
     return found
 
 
-async def keys_of(here: Office, leg: str) -> list[Entry]:
+async def _keys_of_call(here: Office, number: str) -> list[Entry]:
+    """What was told of the keys of a phone that calls in."""
+    here.says({"action": "conversation", "name": "keys"})
+    since = await here.diary.read()
+    async with calling(here.house.tree.data, number, OWN) as phone:
+        await phone.until("ended 200")
+    await here.settled()
     await here.diary.read()
-    return list(here.diary.told("audio:dtmf", leg=leg))
+    keys = list(here.diary.told("audio:dtmf", since=since))
+    for each in keys:
+        assert each.body["method"] == "in"
+        assert 40 <= each.body["duration"] <= 250, each.body
+    return keys
+
+
+def _digits(keys: list[Entry]) -> str:
+    return "".join(each.body["digit"] for each in keys)

@@ -1,5 +1,7 @@
 """sipp is called by trunks of a number plan, and answers as it likes; and who never answers."""
 
+import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from tests.system.scenario import (
     hung_up,
     invite,
     invited,
+    linger,
     offer,
     respond,
     ringing,
@@ -123,17 +126,30 @@ def test_it_sends_us_on(play: Play) -> None:
     play(session)
 
 
-@pytest.mark.parametrize(("code", "name"), [(401, "WWW"), (407, "Proxy")])
-def test_we_show_who_we_are(play: Play, code: int, name: str) -> None:
+CHALLENGE = 'Authenticate: Digest realm="far", nonce="abc", algorithm=MD5'
+
+
+def test_we_show_who_we_are(play: Play) -> None:
     async def session(here: Office) -> None:
-        challenge = f'{name}-Authenticate: Digest realm="far", nonce="abc", algorithm=MD5'
-        steps = (invited(), answer(code, "", challenge), come("ACK"), shows(*US))
+        steps = (invited(), answer(401, "", f"WWW-{CHALLENGE}"), come("ACK"), shows(*US))
         async with here.callee(*steps, *PICKS_UP[1:], hung_up()) as phone:
             leg = await here.call(CALLEE, here.music)
-            await here.leg("answered")
+            await here.ear.hears(MUSIC)
             await here.hang_up(leg)
             await phone.ends()
         await here.told(leg, *UP)
+
+    play(session)
+
+
+def test_we_show_a_proxy_who_we_are_and_give_up_when_it_does_not_believe_us(play: Play) -> None:
+    async def session(here: Office) -> None:
+        refuses = (invited(), answer(407, "", f"Proxy-{CHALLENGE}"), come("ACK"))
+        async with here.callee(*refuses, *refuses) as phone:
+            leg = await here.call(CALLEE, here.music)
+            await phone.ends()
+        assert 'Proxy-Authorization: Digest username="us", realm="far"' in phone.messages()
+        await here.told(leg, "started", "rejected")
 
     play(session)
 
@@ -211,15 +227,66 @@ def test_it_holds_us_and_moves(play: Play) -> None:
 
 
 def test_packets_are_lost(play: Play) -> None:
-    """One in five, each way."""
+    """One in five, each way: a goodbye may come before its acknowledgement, and nobody needs to
+    hear it ring."""
+    picks_up = (invited(), answer(200, offer()), come("ACK", optional=True))
 
     async def session(here: Office) -> None:
-        for _ in range(3):
-            async with here.callee(*PICKS_UP, hung_up(), options=("-lost", "20")) as phone:
-                leg = await here.call(CALLEE, here.music)
-                await here.ear.hears(MUSIC)
+        lossy = ("-lost", "20")
+        async with here.callee(*picks_up, hung_up(), linger(), options=lossy, calls=3) as phone:
+            legs = [await here.call(CALLEE, here.music) for _ in range(3)]
+            await here.leg("answered", nth=2)
+            for leg in legs:
                 await here.hang_up(leg)
-                await phone.ends()
-            await here.told(leg, *UP)
+            await phone.ends()
+        for leg in legs:
+            await here.told(leg, "started", "answered", "completed")
+
+    play(session)
+
+
+def test_who_does_not_answer_a_message_is_given_up(play: Play) -> None:
+    """All at once, since each takes half a minute (RFC 3261 17.1.1.2)."""
+
+    async def never_acknowledges(here: Office) -> None:
+        steps = (invite(), ringing(), get(200), come("BYE"), respond(200))
+        async with here.sipp(*steps, caller="447700900011", patience=60) as phone:
+            await phone.ends(60)
+        leg = here.leg_of(caller="447700900011")
+        await here.told(leg, *UP)
+        done = await here.program.has_told("/event", uuid=leg, status="completed")
+        assert (done["disconnected_by"], done["sip_code"]) == ("user", 408)
+
+    async def acknowledges_late(here: Office) -> None:
+        steps = (invite(), ringing(), get(200), wait(2_500), ack(), wait(500), bye())
+        async with here.sipp(*steps, caller="447700900012") as phone:
+            await phone.ends()
+        await here.told(here.leg_of(caller="447700900012"), *UP)
+
+    async def never_says_goodbye(here: Office) -> None:
+        steps = (invite(), ringing(), get(200), ack(), come("BYE"))
+        async with here.sipp(*steps, caller="447700900013") as phone:
+            await here.leg("answered")
+            leg = here.leg_of(caller="447700900013")
+            await here.hang_up(leg)
+            await phone.ends()
+        await here.told(leg, *UP)
+
+    async def never_answers(here: Office) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind((CALLEES, here.house.callees))
+            leg = await here.call(CALLEE, here.music)
+            await here.told(leg, "started", "unanswered", within=50)
+        done = await here.program.has_told("/event", uuid=leg, status="unanswered")
+        assert done["sip_code"] == 408
+
+    async def session(here: Office) -> None:
+        here.says(here.music)
+        await asyncio.gather(
+            *(each(here) for each in (
+                never_acknowledges, acknowledges_late, never_says_goodbye, never_answers,
+            ))
+        )  # fmt: skip
+        await here.forgotten()
 
     play(session)

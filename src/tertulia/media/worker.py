@@ -155,7 +155,10 @@ async def work(
     over: Callable[[], Coroutine[None, None, None]],
     find: Find = nowhere,
 ) -> None:
-    """Work until `over` returns; `find` leads to websocket servers. Raises SettingsError, and what a bug has ended the worker with."""
+    """Work until `over` returns; `find` leads to websocket servers.
+
+    Raises SettingsError, and what a bug has ended the worker with.
+    """
     port = _bound(settings, index)
     codecs = CODECS if opus.source is not None else [each for each in CODECS if each != OPUS]
     hello = Hello(VERSION, str(index), os.getpid(), port.number, list(codecs))

@@ -76,9 +76,6 @@ class Patience(Struct, frozen=True):
     COMPAT: a client gives up after five (wire-clients 4.4)."""
     again: float = 1.0
     """Between the two tries to tell an application something."""
-    asking: float = 15.0
-    """For an application to say so of a call that rings at a phone; then its next server is
-    asked."""
     house: float = 1.0
     """That the house line rings: the caller's client has to learn of its own call first."""
 
@@ -299,7 +296,7 @@ class Calls:
         if report.reason == "closed":
             ending = Ending.HUNG_UP
         if live.leg.type is LegType.WEBSOCKET:  # its worker has tried again as often as is of use
-            await self.end(live, ending)
+            self._errands.run(self.end(live, ending))  # apart: its last report waits behind this
             return
         self._wait(live, patience, ending)
 

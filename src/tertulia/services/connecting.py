@@ -34,6 +34,7 @@ from tertulia.services.dialling import Dialling, Outgoing
 from tertulia.services.lines import Line
 from tertulia.services.performance import Pair, Performance
 from tertulia.services.switchboard import Switchboard
+from tertulia.services.telephony import some_number
 from tertulia.services.voicehooks import VoiceHooks
 
 RINGBACK = "ringback"
@@ -254,7 +255,9 @@ class Connecting:
         if action.from_:
             return Endpoint(type="phone", number=action.from_)
         numbers = self._numbers(line.application_id) if action.random_from_number else ()
-        return Endpoint(type="phone", number=numbers[0]) if numbers else line.leg.from_
+        if not numbers:
+            return line.leg.from_
+        return Endpoint(type="phone", number=some_number(numbers, self._ids.bare()))
 
     def _webhook(self, line: Line, action: Connect) -> Webhook | None:
         urls = action.event_url

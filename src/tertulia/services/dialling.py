@@ -297,7 +297,7 @@ class Dialling:
     async def _refused(self, report: Refused) -> None:
         call = self._under_way.get(LegId(report.leg))
         if call is not None and call.line.leg.type is LegType.WEBSOCKET:
-            await self._calls.end(call.line.live, Ending.UNREACHED)
+            self._errands.run(self._calls.end(call.line.live, Ending.UNREACHED))
 
     async def _changed(self, event: Event) -> None:
         leg = event.became

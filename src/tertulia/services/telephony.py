@@ -1,6 +1,7 @@
 """What phone calls need of the world."""
 
 from collections.abc import Callable, Sequence
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -14,6 +15,11 @@ Numbers = Callable[[ApplicationId], Sequence[str]]
 
 def no_numbers(application_id: ApplicationId) -> Sequence[str]:
     return ()
+
+
+def some_number(numbers: Sequence[str], key: str) -> str:
+    """One of them, another for another key."""
+    return numbers[crc32(key.encode()) % len(numbers)]
 
 
 class Telephony(Struct, frozen=True):

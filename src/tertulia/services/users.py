@@ -12,7 +12,12 @@ from msgspec.structs import replace
 
 from tertulia.model.addresses import has_unsafe_address
 from tertulia.model.conversation import ImageUrl, check_custom_data
-from tertulia.model.errors import DuplicateUserName, UserNotFound, ValidationFailed
+from tertulia.model.errors import (
+    DuplicateUserName,
+    TertuliaError,
+    UserNotFound,
+    ValidationFailed,
+)
 from tertulia.model.ids import ApplicationId, UserId
 from tertulia.model.state import User, UserProperties
 from tertulia.model.validation import NO_NUL, convert
@@ -79,8 +84,8 @@ class Users:
         self._ids_by_name: OrderedDict[tuple[ApplicationId, str], UserId] = OrderedDict()
         self._turns: WeakValueDictionary[UserId, _Turns] = WeakValueDictionary()
         self._users: OrderedDict[UserId, User] = OrderedDict()
-        self._asked: dict[UserId, object] = {}
-        """Users that are being read, by the newest reading, unless they were written meanwhile."""
+        self._doubtful: set[UserId] = set()
+        """Users that are being written, or whose writer was interrupted."""
 
     async def create(self, draft: UserDraft, application_id: ApplicationId) -> User:
         """Raises DuplicateUserName."""
@@ -105,15 +110,10 @@ class Users:
         if user is not None:
             self._users.move_to_end(user_id)
             return user
-        reading = self._asked[user_id] = object()
-        try:
-            user = await self._directory.user(user_id)
-            if user is not None and self._asked.get(user_id) is reading:
-                self._remember(user)
+        user = await self._directory.user(user_id)
+        if user is None or user_id in self._doubtful:
             return user
-        finally:
-            if self._asked.get(user_id) is reading:
-                del self._asked[user_id]
+        return self._remember(self._users.get(user_id, user))  # written while we read
 
     async def id_of(self, name: str, application_id: ApplicationId) -> UserId | None:
         """The user of that name: asked with every request of a user, so it is remembered."""
@@ -201,21 +201,21 @@ class Users:
         return user
 
     async def _write(self, user: User) -> None:
-        writing = asyncio.ensure_future(self._directory.put_user(user))
-        self._forget(user.id)
-        writing.add_done_callback(lambda _: self._forget(user.id))
-        await asyncio.shield(writing)  # whoever is interrupted leaves a write behind
+        self._users.pop(user.id, None)
+        self._doubtful.add(user.id)
+        try:
+            await self._directory.put_user(user)
+        except TertuliaError:
+            self._doubtful.discard(user.id)
+            raise
+        self._doubtful.discard(user.id)
         self._remember(user)
 
-    def _forget(self, user_id: UserId) -> None:
-        """It is about to be another, or just has become so: what was read around that is old."""
-        self._users.pop(user_id, None)
-        self._asked.pop(user_id, None)
-
-    def _remember(self, user: User) -> None:
+    def _remember(self, user: User) -> User:
         self._users[user.id] = user
         if len(self._users) > REMEMBERED_MAX:
             self._users.popitem(last=False)
+        return user
 
 
 def _drafted(user: User, draft: UserDraft) -> User:

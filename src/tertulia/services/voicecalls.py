@@ -18,6 +18,7 @@ from tertulia.services.legs import LiveLeg
 from tertulia.services.lines import Line
 from tertulia.services.scripts import Scripts
 from tertulia.services.switchboard import Switchboard
+from tertulia.services.telephony import some_number
 from tertulia.services.voicehooks import Unanswered, VoiceHooks
 
 
@@ -41,7 +42,7 @@ class VoiceCalls:
         webhooks = voice_webhooks(await self._directory.application(actor.application_id))
         room = await self._board.conversations.create(ConversationDraft(), system)
         wanted = Outgoing(
-            request.to, room.id, caller=self._caller(request, actor),
+            request.to, room.id, caller=self._caller(request, actor, room.id),
             event_url=request.event_url or webhooks.get("event_url"),
             ring_seconds=request.ringing_seconds, limit_seconds=request.length_seconds,
             detection=request.detection,
@@ -117,10 +118,10 @@ class VoiceCalls:
         self._hooks.follow(line)
         return line
 
-    def _caller(self, request: CallRequest, actor: Actor) -> Endpoint:
+    def _caller(self, request: CallRequest, actor: Actor, room: str) -> Endpoint:
         if request.random_from_number:
             numbers = self._board.telephony.numbers(actor.application_id)
             if not numbers:
                 raise ValidationFailed.of("random_from_number", "the application has no number")
-            return Endpoint(type="phone", number=numbers[0])
+            return Endpoint(type="phone", number=some_number(numbers, room))
         return request.from_ or Endpoint()

@@ -37,9 +37,8 @@ async def prove(plant: Plant, folder: Path, voice: Samples) -> Proof:
     Raises AssertionError: a scene went otherwise than it should.
     """
     async with venue(plant, folder) as where:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(phone_scenes.play(where))
-            tasks.create_task(client_scenes.play(where, voice))
+        await client_scenes.play(where, voice)
+        await phone_scenes.play(where)
         proof = await _settled(where)
         await where.hall.diary.check()
         return proof

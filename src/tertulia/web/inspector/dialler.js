@@ -62,7 +62,7 @@ export class Dialler {
     this.book.hidden = phones.length === 0;
     fill(this.phones, phones.map(({ number, about }) => element('li', {}, button([
       element('span', { class: 'mono' }, number), element('span', { class: 'hint' }, about),
-    ], () => { this.name.value = number; this.#call('application', number); }, {
+    ], () => this.#call('application', number), {
       'aria-label': `Call ${number}: ${about}` }))));
   }
 

@@ -1,7 +1,8 @@
 """The application that is called: says what becomes of each call, and counts what it is told.
 
 A process of its own, which answers at once. `/answer` gives a script with which the call stays,
-in a conversation of its own, until the caller hangs up. GET `/tally` answers a Tally, DELETE forgets.
+in a conversation of its own, until the caller hangs up. GET `/tally` answers a Tally, DELETE
+forgets.
 """
 
 import asyncio

@@ -11,6 +11,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -226,8 +227,12 @@ class Office:
             assert time.monotonic() < deadline, left
             await asyncio.sleep(0.05)
         for leg in set(self.with_status("started")):
-            ends = [each for each in self.statuses(leg) if each not in OPEN]
-            assert len(ends) == 1, (leg, self.statuses(leg))
+            await soon(partial(self._ends, leg), f"{leg} has not ended")
+            assert len(self._ends(leg)) == 1, (leg, self.statuses(leg))
+
+    def _ends(self, leg: str) -> list[str]:
+        """Of what the application was told of a call."""
+        return [each for each in self.statuses(leg) if each not in OPEN]
 
     async def forgotten(self) -> None:
         """No transaction waits for repetitions any more, and no timer."""
@@ -256,7 +261,7 @@ class Office:
         return {name.removeprefix("tertulia_"): float(value) for name, _, value in pairs}
 
 
-async def soon(holds: Callable[[], bool], otherwise: str, within: float = SETTLED_WITHIN) -> None:
+async def soon(holds: Callable[[], object], otherwise: str, within: float = SETTLED_WITHIN) -> None:
     """Look until it holds, or fail the test."""
     deadline = time.monotonic() + within
     while not holds():

@@ -25,8 +25,8 @@ keys = "{way}"
 [parts]
 calls = [
     {{ pause = 0.5 }},
-    {{ press = "12#", by = "{way}" }}, {{ pause = 0.5 }},
-    {{ press = "560", by = "info" }}, {{ pause = 0.5 }},
+    {{ press = "12#", by = "{way}" }}, {{ pause = 1 }},
+    {{ press = "560", by = "info" }}, {{ pause = 1 }},
     {{ press = "77", by = "{way}", for = 0.15 }}, {{ pause = 1 }},
     {{ hang_up = true }},
 ]

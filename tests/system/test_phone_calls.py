@@ -88,13 +88,11 @@ def test_a_bad_line_is_told_as_one(play: Play) -> None:
             await here.hang_up(leg)
         bad, good = [await quality(here, leg) for leg in legs]
         assert 1 < bad["packet_loss_perc"] < 12
+        assert bad["flaw_total"] >= 3
         assert 2 < bad["jitter_max_var"] < 60
         assert bad["jitter_min_var"] <= bad["jitter_max_var"]
-        assert bad["flaw_total"] >= 3
+        assert 2 < bad["mos_score"] < 4.3 and 30 < bad["quality_percentage"] < 95
         assert good["packet_loss_perc"] == 0
-        assert good["jitter_max_var"] < bad["jitter_max_var"]
-        assert 1 <= bad["mos_score"] < good["mos_score"] - 0.1
-        assert bad["quality_percentage"] < good["quality_percentage"]
 
     play(session)
 

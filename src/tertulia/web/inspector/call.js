@@ -5,6 +5,7 @@ import { joined } from './joining.js';
 const CONNECT_MS = 15_000;
 const ANSWER_MS = 10_000;
 const OVER = new Set(['completed', 'failed', 'busy', 'timeout', 'cancelled', 'rejected']);
+const OF_PHONES = new Set(['sip:ringing', 'sip:answered', 'sip:hangup']);
 const AUDIBLE = { audio_settings: { enabled: true, earmuffed: false, muted: false } };
 /** Milliseconds of a digit, and between two. */
 const TONE = 120;
@@ -37,6 +38,8 @@ export class Call {
   #heard = new Map();
   #refusal = '';
   #knocking = '';
+  /** What came of phones in other conversations, before ours was known. */
+  #before = new Map();
   /** The member that was called. */
   #callee = '';
 
@@ -192,14 +195,14 @@ export class Call {
     } else if (this.legId && (body.rtc_id ?? body.leg_id ?? body.channel?.id) === this.legId) {
       this.#hearOfLeg(type, body);
     } else if (this.#callee !== '') this.#hearOfCallee(type, event);
-    else if (event.conversation_id === this.conversationId) this.#hearOfPhone(type);
+    else if (OF_PHONES.has(type)) this.#hearOfPhone(type, event.conversation_id);
   }
 
   /** A phone in our conversation: the application, or the server, has called it for us. */
-  #hearOfPhone(type) {
-    const isAnswer = type === 'sip:answered';
-    if (!isAnswer && !['sip:ringing', 'sip:hangup'].includes(type)) return;
-    if (isAnswer && this.isRinging) this.since = Date.now();
+  #hearOfPhone(type, where) {
+    if (this.conversationId === '') this.#before.set(where, type); // ours may be any of them
+    if (where !== this.conversationId) return;
+    if (type === 'sip:answered' && this.isRinging) this.since = Date.now();
     this.isRinging = type === 'sip:ringing';
     this.#onChange();
   }
@@ -287,6 +290,8 @@ export class Call {
     this.conversationId = event.conversation_id;
     this.memberId = event.body.user.member_id;
     this.#begin();
+    const rang = this.#before.get(this.conversationId);
+    if (rang) this.#hearOfPhone(rang, this.conversationId);
   }
 
   #begin() {

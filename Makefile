@@ -15,12 +15,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench bench-media bench-amd events-proof check lock docs node browser
+.PHONY: run test bench bench-media bench-sip bench-amd events-proof check lock docs node browser peers
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
 
-test: $(VENV)/dev.stamp node browser
+test: $(VENV)/dev.stamp node browser peers
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/dev.stamp
@@ -28,6 +28,9 @@ bench: $(VENV)/dev.stamp
 
 bench-media: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.media $(ARGS)
+
+bench-sip: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.sip $(ARGS)
 
 bench-amd: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.amd $(ARGS)
@@ -57,6 +60,15 @@ browser:
 	|| { echo "Installing the package chromium, for the tests in a browser." >&2; \
 		$(APT) update && $(APT) install --yes --no-install-recommends chromium; } >/dev/null \
 	|| echo "The package chromium could not be installed: no tests in a browser." >&2
+
+# The phones and callers that the suites of SIP drive, in the same way.
+peers:
+	@{ { command -v sipp && command -v baresip; } \
+		|| ! command -v apt-get || test "$$(id -u)" != 0; } >/dev/null \
+	|| { echo "Installing the packages sip-tester and baresip, for the tests of phones." >&2; \
+		$(APT) update && $(APT) install --yes --no-install-recommends sip-tester baresip; } \
+		>/dev/null \
+	|| echo "sip-tester and baresip could not be installed: no tests with them." >&2
 
 # setuptools is in the lock, so that nothing is fetched but what the lock names.
 $(VENV)/runtime.stamp: requirements.lock pyproject.toml | $(BIN)/python

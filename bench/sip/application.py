@@ -8,7 +8,6 @@ forgets.
 import asyncio
 import re
 import sys
-from collections import Counter
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +16,10 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-STATUS = re.compile(rb'"status":"(\w+)"')
+COMPLETED = re.compile(rb'"status":"completed"')
+FAILED = re.compile(rb'"status":"(?:busy|cancelled|failed|rejected|timeout|unanswered)"')
+VOICE = b'"disconnected_by":'
+"""Tells a voice webhook about the end of a call from events of conversations."""
 SCRIPT = '[{"action":"conversation","name":"call-%s"}]'
 
 
@@ -26,14 +28,18 @@ class Tally(Struct, frozen=True):
     """What becomes of a call."""
     told: int
     """Anything else."""
-    statuses: dict[str, int]
-    """Of what was told, by status of a call."""
+    completed: int
+    """Calls that were answered, and have ended."""
+    failed: int
+    """Calls that have ended without an answer."""
 
 
 class Ears:
     def __init__(self) -> None:
-        self._asked = self._told = 0
-        self._statuses: Counter[str] = Counter()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._asked = self._told = self._completed = self._failed = 0
 
     def answer(self, method: bytes, url: bytes, body: bytes) -> bytes:
         path = urlsplit(url.decode())
@@ -41,15 +47,14 @@ class Ears:
             self._asked += 1
             return (SCRIPT % parse_qs(path.query)["uuid"][0]).encode()
         if path.path == "/tally":
-            tally = msgspec.json.encode(Tally(self._asked, self._told, dict(self._statuses)))
+            tally = Tally(self._asked, self._told, self._completed, self._failed)
             if method == b"DELETE":
-                self._asked = self._told = 0
-                self._statuses.clear()
-            return tally
+                self._forget()
+            return msgspec.json.encode(tally)
         self._told += 1
-        status = STATUS.search(body)
-        if status is not None:
-            self._statuses[status[1].decode()] += 1
+        if VOICE in body:
+            self._completed += COMPLETED.search(body) is not None
+            self._failed += FAILED.search(body) is not None
         return b""
 
 

@@ -65,13 +65,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
             [sys.executable, "-m", "tertulia", "dev", "--data", str(data), *ports],
             stdout=log,
             stderr=subprocess.STDOUT,
-            # what is for the tests is no setting of the server's
-            env={name: value for name, value in os.environ.items() if name[:9] != "TERTULIA_"},
+            env=_environment(),
         )
     try:
         yield _when_ready(process, data)
     finally:
         _stop(process, data)
+
+
+def _environment() -> dict[str, str]:
+    """What is for the tests is no setting of the server's, but for the phones that they need."""
+    kept = {name: value for name, value in os.environ.items() if name[:9] != "TERTULIA_"}
+    return {**kept, "TERTULIA_SIP__PHONES": str(HERE / "phones")}
 
 
 @pytest.fixture(scope="session")

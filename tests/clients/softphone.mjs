@@ -64,7 +64,7 @@ try {
     assert.ok(await a.locator('#calls .track i').count() > 8);
     assert.ok(await a.locator('#calls .track b[data-kind=talks]').count() > 0);
     await isReadable(a);
-    await picture(a, 'phone-timeline');
+    await picture(a, 'phone-ladder');
     await a.locator('#calls').getByRole('button', { name: 'Hang up' }).click();
     await moment(a, 'sip', 'BYE').waitFor();
     await a.locator('#calls .status', { hasText: 'completed' }).waitFor();
@@ -94,6 +94,7 @@ try {
 
   await step('a voice menu obeys the keys', async () => {
     await dial(a, 'application', '15550104');
+    await isLive(a);
     await hears(a);
     await press(a, 'Keypad');
     await press(a, '9');

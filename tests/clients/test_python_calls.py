@@ -170,6 +170,7 @@ def test_an_answer_url_gives_the_script(voice: Any, app: AppServer) -> None:
     url = app.serve("/script", [{"action": "talk", "text": "Bye."}])
     made = voice.create_call(calling(PERSON, app, answer_url=[url], answer_method="GET"))
     until(voice, made.uuid, "completed")
+    app.until(lambda each: _is(each, made.uuid, status="completed"))
     told = [each.members["status"] for each in app.told if _is(each, made.uuid)
             and "status" in each.members]  # fmt: skip
     assert told == ["started", "ringing", "answered", "completed"]

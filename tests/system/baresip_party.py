@@ -45,6 +45,7 @@ snd_path {folder}
 ctrl_tcp_listen {host}:{control}
 module_path {modules}
 module g711.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so

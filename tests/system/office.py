@@ -158,6 +158,12 @@ class Office:
         """What the application wants done."""
         self.program.says[at] = list(actions)
 
+    def says_nothing(self) -> None:
+        """It is not asked what is to become of calls."""
+        voice = voice_webhooks(self.program.url)
+        del voice["answer_url"]
+        set_webhooks(self.house.document, voice=voice)
+
     def url(self, path: str) -> str:
         return f"{self.program.url}{path}"
 
@@ -180,9 +186,13 @@ class Office:
         )  # fmt: skip
 
     async def call(self, to: str, *script: dict[str, Any], **members: Any) -> str:
-        """By the application; the call's id."""
+        """A number, by the application; the call's id."""
+        return await self.call_end({"type": "phone", "number": to}, *script, **members)
+
+    async def call_end(self, to: dict[str, Any], *script: dict[str, Any], **members: Any) -> str:
+        """The same with any endpoint."""
         members.setdefault("from", {"type": "phone", "number": OWN})
-        wanted = {"to": [{"type": "phone", "number": to}], "ncco": list(script), **members}
+        wanted = {"to": [to], "ncco": list(script), **members}
         return str((await self.caller.post(f"/v1/calls?made={uuid4()}", wanted))["uuid"])
 
     async def user(self, name: str, password: str) -> None:

@@ -124,17 +124,21 @@ def _prepare(folder: Path, play: str) -> list[str]:
     return ["-sf", "scenario.xml"]
 
 
-def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """An even one, with the next one free as well."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """An even one, with the next one free as well, of UDP and TCP."""
     while True:
-        with socket.socket(socket.AF_INET, kind) as first:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
             first.bind((host, 0))
             port: int = first.getsockname()[1]
-            if port % 2:
-                continue
-            with socket.socket(socket.AF_INET, kind) as second:
-                try:
-                    second.bind((host, port + 1))
-                except OSError:
-                    continue
+        if port % 2 == 0 and all(_is_free(host, port, each) for each in (0, 1)):
             return port
+
+
+def _is_free(host: str, port: int, further: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as tried:
+            try:
+                tried.bind((host, port + further))
+            except OSError:
+                return False
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.system.caller import Caller
 from tests.system.conftest import Plant
-from tests.system.tree import plain_environment
+from tests.system.tree import plain_environment, until
 
 pytestmark = pytest.mark.system
 
@@ -53,7 +53,8 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     tree = plant(data=".tertulia")
     document = tree.start()
-    setting, users, members, talk, more, follow, history, lists = run(tmp_path)
+    until("phones", lambda: (tmp_path / ".tertulia" / "phones.json").exists())
+    setting, users, members, talk, more, follow, history, lists, phone = run(tmp_path)
 
     assert setting == ""
     alice, bob = documents(users)
@@ -82,6 +83,13 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     assert [event["id"] for event in remaining["_embedded"]] == [1, 2, 3, 5, 6, 7]
 
     assert "message:seen" in lists
+
+    dialled, uuid, timeline = phone.partition('{"uuid":')
+    assert "\nbusy · SIP 486 Busy Here\nand so it ends with 1\n" in dialled
+    assert re.search(r"\ncompleted after \d+ s · SIP 200 OK\n", dialled)
+    (told,) = documents(uuid + timeline)
+    texts = [moment["text"] for moment in told["moments"]]
+    assert {"sip:answered", "talk", "audio:say:done"} <= {*texts}
 
     async def deleted() -> Any:
         async with Caller(document) as caller:

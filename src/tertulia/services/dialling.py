@@ -228,7 +228,7 @@ class Dialling:
         )
         draft = MemberDraft(
             state="invited", user=UserReference(name=callee.user), channel=channel,
-            media=Media(audio_settings=settings, audio=True),
+            media=Media(audio_settings=settings),
         )  # fmt: skip
         member, user = await self._members.create(wanted.room, draft, Actor(application_id))
         live = self._legs.live(member.channel.id)

@@ -14,7 +14,7 @@ from tertulia.ports.phones import Subscribers
 from tertulia.protocols.sip import signals, verbs
 from tertulia.protocols.sip.digest import Credentials
 from tertulia.protocols.sip.grammar import Malformed
-from tertulia.protocols.sip.uri import parse_uri
+from tertulia.protocols.sip.uri import SipUri, parse_uri
 from tertulia.settings import Settings
 from tertulia.sip.dialler import Dialler
 from tertulia.sip.entrance import Entrance, Guest
@@ -60,7 +60,10 @@ class SipCarrier:
             shell, plan=plan, trunks=trunks, registrar=registrar, subscribers=subscribers,
             settings=settings.sip, admit=self._admit, holder=self._holder,
         )  # fmt: skip
-        router = Router(plan, trunks, registrar, now=lambda: shell.now, domain=lambda: self._domain)
+        router = Router(
+            plan, trunks, registrar, now=lambda: shell.now, domain=lambda: self._domain,
+            is_us=self._is_us,
+        )  # fmt: skip
         self._dialler = Dialler(shell, router, trunks, legs, self._emit)
         self._ladder = Ladder(legs, clock, self._emit)
         self._listener: Callable[[AnySignal], None] = lambda _: None
@@ -251,6 +254,10 @@ class SipCarrier:
         self._emit(telephone.Referred(leg.id, to, self._leg_id(signal.replaces)))
 
     # ── what others ask of it ──
+
+    def _is_us(self, uri: SipUri) -> bool:
+        is_port = uri.port is None or uri.port in (self.port, self.tls_port)
+        return is_port and uri.address == self._domain
 
     def _leg_id(self, call: str) -> str | None:
         leg = self._legs.of(call)

@@ -22,14 +22,15 @@ NO_ADDRESS = Failure(484)
 class Router:
     def __init__(
         self, plan: Plan, trunks: Trunks, registrar: Registrar, *, now: Callable[[], float],
-        domain: Callable[[], str],
+        domain: Callable[[], str], is_us: Callable[[SipUri], bool],
     ) -> None:  # fmt: skip
-        """`domain` is ours, as strangers see it."""
+        """`domain` is ours, as strangers see it; `is_us` knows URIs that lead to us."""
         self._plan = plan
         self._trunks = trunks
         self._registrar = registrar
         self._now = now
         self._domain = domain
+        self._is_us = is_us
 
     def ways(self, call: Dial) -> Waves | Failure:
         to = call.to
@@ -68,7 +69,8 @@ class Router:
             found = self._user(application_id, uri.user)
             if not isinstance(found, Failure):
                 return found
-            if self._plan.knows(uri.address) or uri.address == application_id:
+            is_home = self._plan.knows(uri.address) or uri.address == application_id
+            if is_home or self._is_us(uri):
                 return found
         credentials = None
         if to.username and to.password:

@@ -9,6 +9,7 @@ const PERSON = '15550100';
 const BUSY = '15550102';
 const NO_ANSWER = '15550103';
 const ECHO = '15550105';
+const KEYS = '15550120'; // of phones/, beside this folder
 const OWN = { type: 'phone', number: '15550199' };
 const VENDOR = 'http://api.nexmo.com';
 const NOTHING = '00000000-0000-4000-8000-000000000000';
@@ -56,7 +57,7 @@ export async function calls({ voice: api, users }) {
     return uuid;
   };
   const heard = (what, look) => until(what, () => app.told.find(look), 30_000);
-  await control({ api, app, call, is, answered });
+  await control({ api, app, call, is, answered, heard });
   await keys({ api, app, answered, heard });
   await recordings({ api, app, answered, heard });
   await lists({ api, call, is });
@@ -65,7 +66,7 @@ export async function calls({ voice: api, users }) {
   app.close();
 }
 
-async function control({ api, app, call, is, answered }) {
+async function control({ api, app, call, is, answered, heard }) {
   const uuid = await step('createOutboundCall calls a phone, getCall tells how it is', async () => {
     const made = await call();
     assert.equal(made.status, 'started');
@@ -118,6 +119,7 @@ async function control({ api, app, call, is, answered }) {
       to: [phone(PERSON)], ncco: undefined, answerUrl: [`${app.url}/script`], answerMethod: 'GET',
     });
     await is(other, 'completed');
+    await heard('its end', (told) => told.uuid === other && told.status === 'completed');
     const told = app.told.filter(({ uuid: of, status }) => of === other && status);
     assert.deepEqual(told.map(({ status }) => status), ['started', 'ringing', 'answered', 'completed']);
   });
@@ -128,11 +130,15 @@ async function control({ api, app, call, is, answered }) {
 
 async function keys({ api, app, answered, heard }) {
   await step('subscribeDTMF tells of keys, unsubscribeDTMF no longer', async () => {
-    const uuid = await answered();
+    const uuid = await answered({ to: [phone(KEYS)] });
     await api.subscribeDTMF(uuid, `${app.url}/keys`);
-    await api.playDTMF(uuid, '7');
-    const { dtmf } = await heard('the echo of a key', (told) => told.path === '/keys' && told.uuid === uuid);
-    assert.deepEqual(dtmf, { digits: '7', timed_out: false });
+    await api.playDTMF(uuid, '1');
+    for (const digits of ['7', '#']) {
+      const { dtmf } = await heard(`the key ${digits}`, (told) => (
+        told.path === '/keys' && told.uuid === uuid && told.dtmf.digits === digits
+      ));
+      assert.deepEqual(dtmf, { digits, timed_out: false });
+    }
     await api.unsubscribeDTMF(uuid);
     await api.hangupCall(uuid);
   });

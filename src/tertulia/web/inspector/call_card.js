@@ -55,7 +55,7 @@ export class CallCard {
   /** The call has changed. */
   show() {
     const call = this.#call;
-    this.status.dataset.state = COLOURS[call.state];
+    this.status.dataset.state = call.isRinging ? 'waiting' : COLOURS[call.state];
     this.status.lastChild.textContent = call.isRinging ? 'Ringing' : STATES[call.state];
     if (call.isRinging) this.#ringBack.start(call.sound.srcObject);
     else this.#ringBack.stop();

@@ -69,7 +69,8 @@ export class Recordings {
   }
 
   async #share(body) {
-    const { signed_url: address } = await this.#room.api.get(`${pathOf(body.destination_url)}/info`);
+    const id = pathOf(body.destination_url).split('/').at(-1);
+    const { signed_url: address } = await this.#room.api.get(`/v3/media/${id}/info`);
     await this.#onPlay(address);
     announce('It is played to all.');
   }

@@ -32,7 +32,12 @@ class PhonePorts:
             settings, plan=plan, subscribers=UserSubscribers(directory, plan.tenant), clock=clock,
             ids=RandomIds(), phones=lambda: whereabouts.find(self._data / whereabouts.PHONES),
         )  # fmt: skip
-        self.telephony = Telephony(self.carrier, plan.numbers_of, Rates(plan.rates))
+        self.telephony = Telephony(
+            self.carrier, plan.numbers_of, Rates(plan.rates), self._is_simulated
+        )
+
+    def _is_simulated(self, number: str) -> bool:
+        return number in whereabouts.numbers(self._data / whereabouts.PHONES)
 
     async def listen(self, hear: Callable[[AnySignal], None], tls: ssl.SSLContext | None) -> None:
         """`tls` is with what https is served. Raises SettingsError: a port is taken."""

@@ -61,7 +61,7 @@ class Answering:
         self._knocking = board.knocking
         self._conversations = board.conversations
         self._patience = board.patience
-        self._numbers = board.telephony.numbers
+        self._telephony = board.telephony
         self._directory = directory
         self._ids = ids
         self._hooks = hooks
@@ -91,17 +91,19 @@ class Answering:
 
     def _usual(self, line: Line) -> Script:
         """What is done with a user's own softphone when nobody says otherwise: it talks to whom it
-        dials. In development that goes for apps too. Nothing for all other calls."""
-        leg, own = line.leg, self._numbers(line.application_id)
-        is_app = leg.type is LegType.APP
-        if not line.live.is_softphone and not (is_app and self._house is not None):
-            return ()
-        if leg.to.user:
-            return (Connect(endpoint=[AppEndpoint(user=leg.to.user)]),)
+        dials. In development apps reach the simulated phones so. Nothing for all other calls."""
+        leg = line.leg
         number = (leg.to.number or "").removeprefix("+")
-        if number in own or not DIALLED.fullmatch(number):
+        phone = PhoneEndpoint(number=number) if DIALLED.fullmatch(number) else None
+        if line.live.is_softphone:
+            if leg.to.user:
+                return (Connect(endpoint=[AppEndpoint(user=leg.to.user)]),)
+            is_own = number in self._telephony.numbers(line.application_id)
+            return (Connect(endpoint=[phone]),) if phone is not None and not is_own else ()
+        is_app = leg.type is LegType.APP and self._house is not None
+        if phone is None or not is_app or not self._telephony.is_simulated(number):
             return ()
-        return (Connect(endpoint=[PhoneEndpoint(number=number)], random_from_number=is_app),)
+        return (Connect(endpoint=[phone], random_from_number=True),)
 
     async def _asked(self, line: Line, gate: Gate, webhooks: Webhooks) -> None:
         asking = asyncio.create_task(self.script(line, webhooks))

@@ -17,6 +17,10 @@ def no_numbers(application_id: ApplicationId) -> Sequence[str]:
     return ()
 
 
+def nobody(number: str) -> bool:
+    return False
+
+
 def some_number(numbers: Sequence[str], key: str) -> str:
     """One of them, another for another key."""
     return numbers[crc32(key.encode()) % len(numbers)]
@@ -26,3 +30,5 @@ class Telephony(Struct, frozen=True):
     carrier: Carrier
     numbers: Numbers = no_numbers
     rates: Rates = Rates()
+    is_simulated: Callable[[str], bool] = nobody
+    """Whether a number is that of a simulated phone."""

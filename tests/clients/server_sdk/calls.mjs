@@ -99,11 +99,19 @@ async function control({ api, app, call, is, answered, heard }) {
   });
   await step('transferCallWithNCCO and transferCallWithURL move it', async () => {
     const seen = new Set([(await api.getCall(uuid)).conversationUUID]);
+    const moved = async () => {
+      for (let tries = 0; tries < 200; tries += 1) {
+        const { conversationUUID } = await api.getCall(uuid);
+        if (!seen.has(conversationUUID)) return seen.add(conversationUUID);
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      throw new Error('it was not moved');
+    };
     await api.transferCallWithNCCO(uuid, [{ action: 'talk', text: 'You were moved.', loop: 0 }]);
-    seen.add((await api.getCall(uuid)).conversationUUID);
+    await moved();
     app.content.set('/next', ['application/json', JSON.stringify([{ action: 'conversation', name: `next-${run}` }])]);
     await api.transferCallWithURL(uuid, `${app.url}/next`);
-    seen.add((await api.getCall(uuid)).conversationUUID);
+    await moved();
     assert.equal(seen.size, 3);
   });
   await step('hangupCall ends it', async () => {

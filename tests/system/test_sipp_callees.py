@@ -1,6 +1,7 @@
 """sipp is called by trunks of a number plan, and answers as it likes; and who never answers."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -226,6 +227,7 @@ def test_it_holds_us_and_moves(play: Play) -> None:
     play(session)
 
 
+@pytest.mark.skipif(not os.environ.get("TERTULIA_FULL"), reason="takes long: TERTULIA_FULL=1")
 def test_packets_are_lost(play: Play) -> None:
     """One in five, each way: a goodbye may come before its acknowledgement, and nobody needs to
     hear it ring."""

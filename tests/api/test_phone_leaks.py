@@ -242,7 +242,7 @@ def tables(world: World) -> Counter[str]:
     hands += [hand for hands in conductor._hearings.values() for hand in hands]
     owners = [getattr(hand, "__self__", None) for hand in hands]
     owners += [services.legs, services.errands, services.knocking, services.phones]
-    owners += [services.phones.pickup, services.voice_calls, services.audio, services.media]
+    owners += [services.phones._board.pickup, services.voice_calls, services.audio, services.media]
     owners = [each for each in owners if each is not services.timelines]
     owners += [world.studio, world.studio._holdings]
     found: Counter[str] = Counter()

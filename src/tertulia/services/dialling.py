@@ -55,8 +55,6 @@ from tertulia.services.voicehooks import VoiceHooks
 
 ANONYMOUS = "tel:anonymous"
 """Name of the user that all callers are who withhold their number."""
-SOCKET_SECONDS = 10.0
-"""For a websocket's server to accept."""
 
 
 class Outgoing(Struct, frozen=True):

@@ -49,9 +49,9 @@ class PhoneGate:
 
     is_patient = True
 
-    def __init__(self, line: Line, phones: "Phones") -> None:
+    def __init__(self, line: Line, board: Switchboard) -> None:
         self._line = line
-        self._phones = phones
+        self._board = board
         self._is_in = False
 
     def is_waiting(self) -> bool:
@@ -61,13 +61,14 @@ class PhoneGate:
         if not self.is_waiting():
             return False
         if answer:
-            self._phones.pickup.take(self._line.live)
-        await self._phones.enter(self._line, room)
+            self._board.pickup.take(self._line.live)
+        system = Actor(self._line.application_id)
+        await self._board.members.create(room, self._line.entry, system)
         self._is_in = True
         return True
 
     async def refuse(self, ending: Ending) -> None:
-        await self._phones.end(self._line.live, ending)
+        await self._board.calls.end(self._line.live, ending)
 
 
 class Phones:
@@ -75,9 +76,9 @@ class Phones:
         self, board: Switchboard, *, users: Users, dialling: Dialling, answering: Answering,
         transfers: Transfers, keys: Keys, clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
+        self._board = board
         self._calls = board.calls
         self._legs = board.legs
-        self._members = board.members
         self._errands = board.errands
         self._carrier = board.telephony.carrier
         self._users = users
@@ -88,7 +89,6 @@ class Phones:
         self._timelines = board.timelines
         self._clock = clock
         self._ids = ids
-        self.pickup = board.pickup
         self._hearing: dict[type, Callable[[Any], Coroutine[Any, Any, None]]] = {
             Called: self._called, Rang: self._rang, Accepted: self._accepted,
             Declined: self._declined, HungUp: self._hung_up, Reoffered: self._reoffered,
@@ -121,7 +121,7 @@ class Phones:
 
     async def _decide(self, line: Line) -> None:
         """Apart: the caller may give up while its application thinks."""
-        gate = PhoneGate(line, self)
+        gate = PhoneGate(line, self._board)
         try:
             await self._answering.decide(line, gate)
         finally:
@@ -150,12 +150,6 @@ class Phones:
         if call.user_id is not None:
             return await self._users.find(call.user_id, call.application_id)
         return await self._dialling.user(call.from_, call.application_id)
-
-    async def enter(self, line: Line, room: ConversationId) -> None:
-        await self._members.create(room, line.entry, Actor(line.application_id))
-
-    async def end(self, live: LiveLeg, ending: Ending) -> None:
-        await self._calls.end(live, ending)
 
     # ── both ──
 
@@ -192,7 +186,7 @@ class Phones:
     async def _hung_up(self, signal: HungUp) -> None:
         live = self._legs.live(signal.leg)
         if live is not None:
-            await self.pickup.told(live)
+            await self._board.pickup.told(live)
             await self._calls.end(live, hung_up(live.leg, signal.code, signal.text))
 
     async def _reoffered(self, signal: Reoffered) -> None:

@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tertulia.protocols.networks import read_address
 from tertulia.protocols.sip.flow import Flow
 from tertulia.settings import Sip
 from tertulia.sip.connections import Connections, Peer
@@ -142,12 +141,3 @@ class Transports:
                     ssl_handshake_timeout=HANDSHAKE_SECONDS,
                 )
             )  # fmt: skip
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an address in numbers."""
-    try:
-        read_address(host)
-    except ValueError:
-        return False
-    return True

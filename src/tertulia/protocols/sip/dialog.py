@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 from tertulia.protocols.sip.exchange import Hop
-from tertulia.protocols.sip.fields import ALLOW, FROM, RECORD_ROUTE, SUPPORTED, TO, VIA, NameAddr
+from tertulia.protocols.sip.fields import ALLOW, FROM, RECORD_ROUTE, TO, VIA, NameAddr
 from tertulia.protocols.sip.flow import Flow
 from tertulia.protocols.sip.headers import Headers
 from tertulia.protocols.sip.message import Message, Request, Response
@@ -152,7 +152,3 @@ def _is_peer(uri: SipUri, flow: Flow) -> bool:
     except ValueError:
         return False
     return same and (uri.port or _PORTS.get(transport)) == flow.peer[1]
-
-
-def supports(message: Message, option: str) -> bool:
-    return option in message.headers.read_all(SUPPORTED)

@@ -7,8 +7,9 @@ from bench.load import Shape, Target, drive
 from bench.sip.server import Application, Served
 from bench.sip.sipp import Outcome, Wave
 
-CALLEE = "4{n}"
-"""A number of its own for each; load.c puts twelve digits for {n}."""
+CALLEE = "4%02d{n}"
+"""A number of its own for each of each wave, as a body that comes again is the same request; load.c
+puts twelve digits for {n}."""
 CONNECTIONS = 32
 
 
@@ -27,13 +28,14 @@ def call(served: Served, application: Application, wave: Wave, place: Path) -> O
     """`done` are those of which the application hears that they are over as they should."""
     assert served.product is not None
     application.forget()
-    folder = place / f"wave-{len(list(place.iterdir()))}"
+    number = len(list(place.iterdir()))
+    folder = place / f"wave-{number}"
     folder.mkdir()
     begun = time.monotonic()
     load = drive(
         served.product.port, [Target("/v1/calls")],
         Shape(CONNECTIONS, seconds=600, rate=wave.rate, most=wave.calls),
-        place=folder, token=served.product.token, body=_body(application, wave),
+        place=folder, token=served.product.token, body=_body(application, wave, number),
     )  # fmt: skip
     tally = application.told(lambda tally: tally.completed + tally.failed, load.accepted)
     return Outcome(
@@ -50,9 +52,9 @@ def call(served: Served, application: Application, wave: Wave, place: Path) -> O
     )
 
 
-def _body(application: Application, wave: Wave) -> str:
+def _body(application: Application, wave: Wave, number: int) -> str:
     return (
-        f'{{"to":[{{"type":"phone","number":"{CALLEE}"}}],'
+        f'{{"to":[{{"type":"phone","number":"{CALLEE % number}"}}],'
         '"from":{"type":"phone","number":"15550199"},'
         f'"event_url":["{application.event_url}"],'
         f'"ncco":[{{"action":"wait","timeout":{wave.hold:.1f}}}]}}'

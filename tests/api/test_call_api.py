@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.api.cast import NOBODY, ORIGIN, blamed, refusal, stranger, user
 from tests.api.conftest import Play
 from tests.api.test_calls import OFFER, knock, leg
@@ -10,7 +11,8 @@ from tests.api.test_phones import CALLEE, EVENT, incoming, types
 
 from tertulia.model.commands import Hearing, Press, StopPlay
 from tertulia.model.commands import Play as PlaySound
-from tertulia.model.instant import iso
+from tertulia.model.ids import Position
+from tertulia.model.instant import Instant, iso
 from tertulia.testing.world import EPOCH, NUMBER, Answer, World
 
 SCRIPT = [{"action": "wait", "timeout": 7200}]
@@ -433,6 +435,25 @@ def test_keys_are_pressed_into_a_call(play: Play) -> None:
         answer = await act(world, uuid, "PUT", "/dtmf", {"digits": "1*p2#"})
         assert answer.json == {"message": "DTMF sent", "uuid": uuid}
         assert world.studio.told(Press) == [Press(uuid, "1*p2#")]
+
+    play(scenario)
+
+
+def test_what_was_asked_of_a_call_is_for_it_when_it_has_moved_on(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        uuid = await answered(world)
+        legs = world.hub.services.legs
+        await world.call("PUT", f"/v1/calls/{uuid}/dtmf", {"digits": "1"})
+        asked = (await world.store.follow(Position(0)))[-1]
+        assert asked.type == "audio:dtmf"
+        to = {"type": "ncco", "ncco": [{"action": "conversation", "name": "next"}]}
+        transfer = {"action": "transfer", "destination": to}
+        await act(world, uuid, "PUT", "", transfer)
+        now = legs.recipient(asked)
+        assert now is not None
+        assert (now.id, now.conversation_id == asked.conversation_id) == (uuid, False)
+        late = replace(asked, timestamp=Instant(world.clock.now() + 1))
+        assert legs.recipient(late) is None
 
     play(scenario)
 

@@ -16,7 +16,7 @@ from tertulia.model.events.registry import Body, encode_body
 from tertulia.model.leg import Leg
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
-from tertulia.services.legs import Legs, LiveLeg
+from tertulia.services.legs import Legs
 from tertulia.services.reactions import body_of
 
 KEY_MS = 100
@@ -60,21 +60,23 @@ class Keys:
                     self._legs.tell(event.application_id, Tell(live.leg.id, text))
 
     def _send(self, event: Event, body: AudioDtmf) -> None:
-        for live in self._targets(event, body):
+        for leg in self._targets(event, body):
             digits = body.digits or body.digit or ""
-            self._legs.tell(event.application_id, Press(live.leg.id, digits))
+            self._legs.tell(event.application_id, Press(leg.id, digits))
 
-    def _targets(self, event: Event, body: AudioDtmf) -> list[LiveLeg]:
-        there = self._legs.within(event.conversation_id) if event.conversation_id else []
-        others = [each for each in there if each.leg.member_id != event.sender]
+    def _targets(self, event: Event, body: AudioDtmf) -> list[Leg]:
         if event.recipient is not None:
-            return [each for each in there if each.leg.member_id == event.recipient]
+            target = self._legs.recipient(event)
+            return [target] if target is not None else []
+        room = event.conversation_id
+        there = [each.leg for each in self._legs.within(room)] if room else []
+        others = [each for each in there if each.member_id != event.sender]
         named = body.channel.id if body.channel else None
         if named is None or any(
-            each.leg.id == named and each.leg.member_id == event.sender for each in there
+            each.id == named and each.member_id == event.sender for each in there
         ):
             return others
-        return [each for each in there if each.leg.id == named]
+        return [each for each in there if each.id == named]
 
     async def pressed(self, report: Digit) -> None:
         """A key, by whatever way it came."""

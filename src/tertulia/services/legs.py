@@ -19,7 +19,7 @@ from tertulia.model.errors import (
     TooManyLegs,
     ValidationFailed,
 )
-from tertulia.model.event import Fact
+from tertulia.model.event import Event, Fact
 from tertulia.model.events.leg import LegType
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.instant import Instant
@@ -42,12 +42,14 @@ class LiveLeg:
     """A leg that has not ended."""
 
     __slots__ = (
-        "closed", "description", "is_ending", "is_softphone", "is_up", "leg", "timers", "turn",
-        "waiting", "was_up",
+        "closed", "description", "earlier", "is_ending", "is_softphone", "is_up", "leg", "timers",
+        "turn", "waiting", "was_up",
     )  # fmt: skip
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
+        self.earlier: tuple[Leg, Instant] | None = None
+        """As it was before it moved to where it is, and when that was."""
         self.is_up = False
         """Its media path is open."""
         self.was_up = False
@@ -115,6 +117,15 @@ class Legs:
             if each.leg.member_id == member_id:
                 return each.leg
         return None
+
+    def recipient(self, event: Event) -> Leg | None:
+        """The leg of the member that an event is for, also when it has moved on since."""
+        conversation_id, member_id = event.conversation_id, event.recipient
+        if conversation_id is None or member_id is None:
+            return None
+        return self.of_member(conversation_id, member_id) or next(
+            (each.leg for each in self._live.values() if _was(each, event)), None
+        )
 
     def named(self, member: Member) -> LiveLeg | None:
         """The leg that a member names as its channel, if it is one of its user: whoever knows the
@@ -232,6 +243,7 @@ class Legs:
             await self._conversations.happen(application_id, status_fact(made))
         has_moved = made.conversation_id != live.leg.conversation_id
         if has_moved:
+            live.earlier = live.leg, self._clock.now()
             self._depart(live)
         live.leg = as_set(made, live.leg)  # they may have been set meanwhile
         if has_moved:
@@ -277,6 +289,15 @@ class Legs:
         except MediaUnavailable:
             return False
         return True
+
+
+def _was(live: LiveLeg, event: Event) -> bool:
+    """Whether it was the recipient when the event came."""
+    if live.earlier is None:
+        return False
+    leg, until = live.earlier
+    there = (leg.conversation_id, leg.member_id)
+    return there == (event.conversation_id, event.recipient) and event.timestamp <= until
 
 
 def _counted(leg: Leg) -> list[str]:

@@ -130,7 +130,7 @@ class Recordings:
         body = body_of(event)
         if not isinstance(body, AudioRecord) or event.conversation_id is None:
             return
-        leg = self._legs.of_member(event.conversation_id, event.recipient)
+        leg = self._legs.recipient(event)
         is_too_many = self._count(event.conversation_id) >= RECORDINGS_MAX
         taking = self._takings[body.recording_id] = Taking(
             id=body.recording_id, application_id=event.application_id,

@@ -229,8 +229,7 @@ class Sounds:
 
     def _target(self, event: Event) -> Leg | None:
         """The leg of the member that the event is for."""
-        assert event.conversation_id is not None
-        return self._legs.of_member(event.conversation_id, event.recipient)
+        return self._legs.recipient(event)
 
     async def _ring(self, event: Event) -> None:
         leg = self._target(event)

@@ -5,7 +5,7 @@ application's own stream. Changes of one leg are made one after the other.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
 from tertulia.model.actor import Actor
@@ -31,6 +31,8 @@ from tertulia.services.errands import Timer
 
 CLOSE_SECONDS = 1.0
 """For a worker to close a leg and account for it."""
+MOVES_KEPT = 4
+"""A transfer is two; what was asked of a leg is carried out within that."""
 
 Change = Callable[[Leg, Instant], Leg]
 Telling = Callable[[Conversation, Leg, Instant], tuple[Fact, ...]]
@@ -48,8 +50,8 @@ class LiveLeg:
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
-        self.earlier: tuple[Leg, Instant] | None = None
-        """As it was before it moved to where it is, and when that was."""
+        self.earlier: deque[tuple[Leg, Instant]] = deque(maxlen=MOVES_KEPT)
+        """As it was before each of its last moves, and when that was."""
         self.is_up = False
         """Its media path is open."""
         self.was_up = False
@@ -243,7 +245,7 @@ class Legs:
             await self._conversations.happen(application_id, status_fact(made))
         has_moved = made.conversation_id != live.leg.conversation_id
         if has_moved:
-            live.earlier = live.leg, self._clock.now()
+            live.earlier.append((live.leg, self._clock.now()))
             self._depart(live)
         live.leg = as_set(made, live.leg)  # they may have been set meanwhile
         if has_moved:
@@ -293,11 +295,11 @@ class Legs:
 
 def _was(live: LiveLeg, event: Event) -> bool:
     """Whether it was the recipient when the event came."""
-    if live.earlier is None:
-        return False
-    leg, until = live.earlier
-    there = (leg.conversation_id, leg.member_id)
-    return there == (event.conversation_id, event.recipient) and event.timestamp <= until
+    asked = (event.conversation_id, event.recipient)
+    return any(
+        (leg.conversation_id, leg.member_id) == asked and event.timestamp <= until
+        for leg, until in live.earlier
+    )
 
 
 def _counted(leg: Leg) -> list[str]:

@@ -23,6 +23,7 @@ LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 SUPERVISORS = {
     "app/workers.py:MediaWorkers._hand_on": "a bug in one report must not cut a worker off",
+    "carriers/smpp_inbound.py:Inbound._work": "a bug in one delivery must not end the worker",
     "dispatch/dispatcher.py:Dispatcher._supervise": "a follower that fails is started again",
     "live/delivery.py:Delivery._hand_on": "a bug in one event must not keep others back",
     "live/delivery.py:Delivery._deliver": "a bug in one session is not that of others",

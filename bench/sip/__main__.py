@@ -1,17 +1,11 @@
 """`python -m bench.sip [PART…]`: measures, prints a table, writes bench/.work/sip.json."""
 
 import argparse
-import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
-import msgspec
-
-from bench import live, machine
-from bench.places import WORK, Failed, Skipped
-from bench.report import Row, failed, skipped, table
+from bench.parts import measure
+from bench.report import Row
 from bench.sip import rows, server
 from bench.sip.search import Effort
 
@@ -27,37 +21,13 @@ PARTS: dict[str, Callable[[Effort], list[Row]]] = {
 def main() -> None:
     options = _options()
     effort = Effort(1000, 2, 5.0) if options.quick else Effort(options.calls, 5, 10.0)
-    live.allow_files()
-    machine_line = machine.describe()
-    foreign, begun = machine.Others(), time.monotonic()
-    found: list[Row] = []
-    for part in options.parts or PARTS:
-        found += _run(part, effort)
-    others = foreign.share()
-    print(f"\n{table(found)}\n\n{machine_line}")
-    print(
-        f"{time.monotonic() - begun:.0f} s. Other processes meanwhile took, of one core: "
-        f"{others:.0%}"
-    )
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine_line,
-        "others": others,
-        "rows": found,
-    }
-    WORK.mkdir(exist_ok=True)
-    (WORK / "sip.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
-    sys.exit(any(row.failed for row in found))
+    measure("sip", {name: partial(_run, part, effort) for name, part in PARTS.items()},
+            options.parts)  # fmt: skip
 
 
-def _run(part: str, effort: Effort) -> list[Row]:
-    try:
-        server.leave_first_core()
-        return PARTS[part](effort)
-    except Skipped as reason:
-        return [skipped(part, "", reason)]
-    except Failed as reason:
-        return [failed(part, "", reason)]
+def _run(part: Callable[[Effort], list[Row]], effort: Effort) -> list[Row]:
+    server.leave_first_core()
+    return part(effort)
 
 
 def _options() -> argparse.Namespace:

@@ -27,6 +27,7 @@ from tertulia.client.dialling import DialFailed, Wish, callee
 from tertulia.client.entering import ChatFailed, Directions
 from tertulia.client.login import Login, Logins, NoServer
 from tertulia.client.terminal import terminal
+from tertulia.client.texting import CHANNELS, TextFailed, Words, text
 from tertulia.model.errors import TertuliaError
 from tertulia.model.events.reference import rows, table
 from tertulia.protocols.jwt import load_private_key, mint
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     talk.add_argument("--url", help="address of another server; needs --token")
     talk.add_argument("--token", help="a token of the user, for --url")
     _add_dial(_command(commands, "dial", _dial, "call a phone, and see what happens"))
+    _add_text(_command(commands, "text", _text, "send a message, and see what becomes of it"))
     events = _command(commands, "events", _events, "list the event types")
     events.add_argument("--json", action="store_true")
     webhooks = _command(commands, "webhooks", _webhooks, "what became of the webhooks")
@@ -108,6 +110,15 @@ def _add_dial(dial: argparse.ArgumentParser) -> None:
     dial.add_argument("--json", action="store_true", help="print a document at the end instead")
 
 
+def _add_text(command: argparse.ArgumentParser) -> None:
+    command.add_argument("number", help="whom to write to: a number, or an id of the channel")
+    command.add_argument("words", help="what to say")
+    command.add_argument("--channel", choices=CHANNELS, default="sms", help="(default sms)")
+    command.add_argument("--from", dest="sender", metavar="NUMBER", help="who is shown as sender")
+    command.add_argument("--seconds", type=float, default=30, help="wait so long (default 30)")
+    command.add_argument("--data", help="data directory of a development server")
+
+
 def _command(commands: Any, name: str, run: Any, sentence: str) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=sentence, description=sentence
@@ -125,7 +136,7 @@ def _serve(given: argparse.Namespace) -> int:
     lock = occupy(settings.data.path)
     listening = _dev_listening(settings) if given.dev else _say_port
     workers = settings.rtc.workers or (1 if given.dev else len(os.sched_getaffinity(0)))
-    phones = given.dev or settings.sip.simulated
+    phones = given.dev or settings.sip.simulated or settings.messaging.simulated
     return asyncio.run(
         supervise(passed_on(given), listening, lock=lock, workers=workers, phones=phones)
     )
@@ -209,6 +220,19 @@ def _dial(given: argparse.Namespace) -> int:
             return asyncio.run(call_silently(logins, wish, say))
         return asyncio.run(call(logins, wish, given.number, say))
     except DialFailed as failure:
+        print(f"tertulia: {failure}", file=sys.stderr)
+        return 1
+
+
+def _text(given: argparse.Namespace) -> int:
+    file = Path(given.data or Data().dir) / "dev.json"
+    try:
+        if not file.exists():
+            raise TextFailed(f"{file} is not there; start `tertulia dev` first")
+        sender = given.sender or _document(file).application_number
+        words = Words(given.channel, given.number, sender, given.words, given.seconds)
+        return asyncio.run(text(_dev_logins(file, None), words, partial(print, flush=True)))
+    except TextFailed as failure:
         print(f"tertulia: {failure}", file=sys.stderr)
         return 1
 

@@ -24,6 +24,7 @@ from tests.api.test_calls import OFFER, enabled
 from tertulia.model.call_request import CallDraft, ChangeDraft
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.membership import MemberChange, MemberDraft
+from tertulia.model.message_request import MessageChange, MessageDraft
 from tertulia.model.posting import EventDraft
 from tertulia.services.applications import ApplicationDraft
 from tertulia.services.knocking import KnockDraft
@@ -44,6 +45,7 @@ from tertulia.web.rest.calls import (
     CallTalkDraft,
     KeySubscription,
 )
+from tertulia.web.rest.handsets import HandsetDraft
 from tertulia.web.rest.legacy_members import LegacyMemberChange, LegacyMemberDraft
 from tertulia.web.rest.legs import LegAction, LegDraft
 from tertulia.web.rest.rtc import AnswerDraft, IceDraft, RtcDraft
@@ -51,8 +53,12 @@ from tertulia.web.rest.webhooks import Policy, ReplayDraft
 from tertulia.web.routing import Guard, Route, Upload
 
 NO_ENTRY = (401, "system:error:invalid-token")
-OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v2/rtc/metrics"}
-"""Probes, descriptions, and the figures that clients send about their connection."""
+OPEN = {
+    "/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/v2/rtc/metrics",
+    "/carriers/{carrier}", "/sms/json",
+}  # fmt: skip
+"""Probes, descriptions, the figures that clients send about their connection; and where credentials
+are not in a header: each carrier has its own, and the older SMS API has them among its fields."""
 SAYS_DONE = {"DeleteMedia"}
 """COMPAT: what is not one's own is told apart from what is gone by nobody, and left alone."""
 OF_NOBODY = {"DiscoverMedia"}
@@ -63,6 +69,10 @@ OWN_ALICE = {
     "GetUser", "PutUser", "UpdateUser", "DeleteUser", "ListUserConversations", "ListUserSessions",
 }  # fmt: skip
 """The other application's user of that name."""
+WRONG: dict[Guard, tuple[dict[str, str], ...]] = {
+    Guard.APPLICATION: (ACCOUNT,), Guard.SIGNED: (ACCOUNT,), Guard.ACCOUNT: ({},), Guard.EITHER: (),
+}  # fmt: skip
+"""Credentials that are good for others; without any, the application's token is sent."""
 FILTERS = {"ListWebhookAttempts"}
 """Lists the application's own, of which none is so."""
 WORDS = "quetzal is what nobody else may read"
@@ -81,6 +91,10 @@ BODIES: dict[Any, Any] = {
     CallDraft: CALL, ChangeDraft: {"action": "hangup"},
     CallStreamDraft: {"stream_url": ["https://sounds.test/a.mp3"]}, CallTalkDraft: {"text": "Hi"},
     CallDigitsDraft: {"digits": "1"}, KeySubscription: {"event_url": ["https://app.test/keys"]},
+    HandsetDraft: {"to": "447700900000", "text": "Hi"},
+    MessageDraft: {"channel": "sms", "message_type": "text", "text": "Hi", "to": "447700900000",
+                   "from": "15550199"},
+    MessageChange: {"status": "read"},
     ApplicationDraft: {"name": "x"}, ReplayDraft: {"position": 1}, Policy: {"policy": "hold"},
 }  # fmt: skip
 QUERIES = {
@@ -148,7 +162,8 @@ def asked(world: World, media_id: str) -> Iterator[Asked]:
         "user_id": "alice", "member_id": "MEM-1", "event_id": "2", "media_id": media_id,
         "session_id": "SES-1", "application_id": world.application.id, "replay_id": "1",
         "dc": "local", "leg_id": leg_id, "rtc_id": leg_id,
-        "knocking_id": "K-1", "asr_id": "A-1", "call_id": call_id,
+        "knocking_id": "K-1", "asr_id": "A-1", "call_id": call_id, "message_id": "MSG-1",
+        "carrier": "simulated-sms", "channel": "sms", "address": "15550110",
     }  # fmt: skip
     for route in world.hub.router.routes:
         is_upload = isinstance(route.body, Upload)
@@ -179,8 +194,7 @@ def test_nobody_comes_in_without_credentials(play: Play) -> None:
                 if each.route.guard is Guard.OPEN} == OPEN  # fmt: skip
         for each in asked(world, "MED-1"):
             if each.route.guard is not Guard.OPEN:
-                wrong = ACCOUNT if each.route.guard is not Guard.ACCOUNT else {}
-                for headers in (NOBODY, wrong):
+                for headers in (NOBODY, *WRONG[each.route.guard]):
                     answer = await send(world, each, headers=headers)
                     assert refusal(answer) == NO_ENTRY, (each, headers)
         assert await world.store.head() == head

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -23,7 +24,7 @@ from tests.api.test_calls import OFFER
 from tests.live.visitor import Client
 from tests.web.pointers import closed, references, resolve
 
-from tertulia.testing.world import Answer, World
+from tertulia.testing.world import NUMBER, Answer, World
 from tertulia.web.asyncapi import asyncapi
 
 ROOM: dict[str, Any] = {
@@ -176,6 +177,7 @@ def test_answers_are_as_described(play: Play) -> None:
         await _older_legs(everything)
         await _audio(everything)
         await _calls(everything)
+        await _messages_beyond_the_app(everything)
         for path in ("/healthz", "/readyz", "/openapi.json", "/asyncapi.json"):
             await everything.call("GET", path, 200, headers=NOBODY)
         known = {(route.method, route.path) for route in world.hub.router.routes}
@@ -328,6 +330,34 @@ async def _extensions(checked: _Checked) -> None:
     assert found.json["results"]
     await checked.call("GET", "/tertulia/v1/search?q=needle&conversation_id=CON-none", 404, **by)
     await checked.call("GET", "/tertulia/v1/search?q=!", 400, **by)
+
+
+async def _messages_beyond_the_app(checked: _Checked) -> None:
+    draft = {"channel": "sms", "message_type": "text", "to": "447700900001", "from": NUMBER}
+    sent = await checked.call("POST", "/v1/messages", 202, {**draft, "text": "Hi"})
+    await checked.call("POST", "/v1/messages", 422, draft)
+    one = f"/v1/messages/{sent.json['message_uuid']}"
+    await checked.call("PATCH", one, 400, {"status": "revoked"})
+    await checked.call("PATCH", "/v1/messages/none", 404, {"status": "revoked"})
+    rcs = {**draft, "channel": "rcs", "text": "Hi"}
+    sent = await checked.call("POST", "/v1/messages", 202, {**rcs, "failover": [rcs]})
+    await checked.world.settle()
+    one = f"/v1/messages/{sent.json['message_uuid']}"
+    await checked.call("PATCH", one, 200, {"status": "revoked"})
+    await checked.call("GET", f"/tertulia{one}", 200)
+    await checked.call("PATCH", one, 422, {"status": "gone"})
+    await checked.call("POST", "/v1/messages", 401, rcs, headers=NOBODY)
+    fields = {"api_key": "x", "api_secret": "x", "to": "447700900001", "from": "A", "text": "Hi"}
+    for method in ("GET", "POST"):
+        asked = fields if method == "POST" else None
+        await checked.call(method, f"/sms/json?{urlencode(fields)}", 200, asked, headers=NOBODY)
+        await checked.call(method, "/carriers/none", 404, headers=NOBODY)
+    shown = await checked.call("GET", "/tertulia/v1/message-carriers", 200)
+    assert [each["name"] for each in shown.json["carriers"]] == ["post", "other"]
+    handset = "/tertulia/v1/handsets/sms/15550110"
+    await checked.call("GET", "/tertulia/v1/handsets", 404)
+    await checked.call("GET", handset, 404)
+    await checked.call("POST", f"{handset}/messages", 404, {"to": NUMBER, "text": "Hi"})
 
 
 async def _talker(checked: _Checked, name: str) -> tuple[str, str]:
@@ -598,6 +628,6 @@ def test_links_of_the_description_lead_to_this_server(play: Play) -> None:
             for operation in methods.values():
                 asked = [set(each) for each in operation.get("security", [])]
                 expected = {"basic"} if path.startswith("/v2/") else {"bearer"}
-                assert asked in ([], [expected]), path
+                assert asked in ([], [expected], [{"bearer"}, {"basic"}]), path
 
     play(scenario)

@@ -56,7 +56,7 @@ def test_everything_the_page_names_is_served(ask: Ask) -> None:
     page = ask("/inspect")
     assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
     named = set(re.findall(rb'(?:href|src)="(/inspect/[^"]+)"', page.body))
-    assert len(named) == 7
+    assert len(named) == 8
     for path in named:
         assert ask(path.decode()).status == 200
     for name, file in inspector_files().items():

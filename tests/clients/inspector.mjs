@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { assert, dev, finish, run, step } from './steps.mjs';
 import { png } from './png.mjs';
+import { beyond } from './inspector/beyond.mjs';
 import { KINDS } from './inspector/kinds.mjs';
 import { close, faults, fitsItsWidth, go, isReadable, open, picture }
   from './inspector/pages.mjs';
@@ -14,17 +15,20 @@ const CAROL = `carol-${run}`;
 const LOUNGE = `lounge-${run}`;
 const GREETING = `Good evening. Shall we read something? (${run})`;
 const LATER = `while you were away (${run})`;
-const SECTIONS = ['timeline', 'chat', 'phone', 'calls', 'conversations', 'users', 'webhooks', 'applications'];
+const SECTIONS = ['timeline', 'chat', 'phone', 'calls', 'handsets', 'conversations', 'users',
+  'webhooks', 'applications'];
 
 const said = (page, text) => page.locator('#chat .messages > li').filter({ hasText: text });
 const lines = (page, type, text) => page.locator('#timeline .line')
   .filter({ has: page.locator('.type', { hasText: new RegExp(`^${type}$`) }) })
   .filter({ hasText: text });
 
-async function chatAs(page, user) {
+async function chatAs(page, user, conversation = LOUNGE) {
   await go(page, 'chat');
+  const close = page.getByRole('button', { name: 'Log out and choose again' });
+  if (await close.isVisible()) await close.click();
   await page.fill('#chat input[name=user]', user);
-  await page.fill('#chat input[name=conversation]', LOUNGE);
+  await page.fill('#chat input[name=conversation]', conversation);
   await page.click('#chat >> text=Start chatting');
   await page.locator('#chat .status[data-state=live]').waitFor();
   await page.locator('#chat textarea.words:focus').waitFor();
@@ -265,6 +269,8 @@ try {
       await webhook.end();
     }
   });
+
+  await beyond(await open(), CAROL, chatAs);
 
   await step('applications are listed with the account’s key', async () => {
     await go(a, 'applications');

@@ -4,7 +4,7 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from tertulia.model.event import Change, Event
+from tertulia.model.event import Became, Change, Event
 from tertulia.model.events.leg import LegStatus, LegType
 from tertulia.model.events.values import Direction
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, LegId, MemberId, UserId
@@ -77,7 +77,7 @@ def member(of: Profile, who: User, state: MemberState = MemberState.JOINED) -> M
 
 def event(
     of: Profile, number: int, text: str = "Hello, wörld", *, type: str = "message",
-    became: Profile | Member | Leg | None = None,
+    became: Became | None = None,
 ) -> Event:  # fmt: skip
     return Event(
         application_id=of.application_id, conversation_id=of.id, id=EventId(number), type=type,

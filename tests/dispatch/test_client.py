@@ -225,7 +225,7 @@ def test_a_fresh_connection_that_is_closed_is_a_failure_and_not_tried_again() ->
 def test_a_slow_answer_is_a_failure() -> None:
     async def scenario(sender: HttpSender, url: str, server: Server) -> None:
         found = await sender.send(call(url, total_ms=50))
-        assert found == Failure("no answer within 50 ms")
+        assert found == Failure("no answer within 50 ms", is_sent=True)
         await server.closed.wait()
         assert await sender.send(call(url)) == Response(200, b"ok")
 

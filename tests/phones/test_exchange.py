@@ -20,13 +20,16 @@ from tests.phones.telephone import (
 )
 from tests.phones.test_sounds import Engine
 
+from tertulia.app.chance import SystemClock
 from tertulia.media.g711 import Samples
 from tertulia.phones import exchange as exchanges
 from tertulia.phones.control import SOCKET, Control, call
 from tertulia.phones.exchange import CallRefused, Exchange
+from tertulia.phones.handsetbook import Handsetbook
 from tertulia.phones.messages import Messages
 from tertulia.phones.phonebook import Phonebook
 from tertulia.phones.sounds import Sounds
+from tertulia.phones.texting import Texting
 from tertulia.protocols.sip import signals, verbs
 
 OWN = "15550199"
@@ -353,7 +356,7 @@ def test_a_phone_calls_in_by_the_control(tmp_path: Path) -> None:
     )
 
     async def play(stage: Stage) -> None:
-        control = Control(stage.exchange)
+        control = Control(stage.exchange, Texting(Handsetbook(), now=SystemClock().now))
         await control.open(tmp_path / SOCKET)
         told: list[str] = []
 
@@ -379,7 +382,7 @@ def test_a_phone_calls_in_by_the_control(tmp_path: Path) -> None:
 
 def test_who_leaves_the_control_hangs_up(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
-        control = Control(stage.exchange)
+        control = Control(stage.exchange, Texting(Handsetbook(), now=SystemClock().now))
         await control.open(tmp_path / SOCKET)
         lines = call(tmp_path, "15551", OWN)
         first = asyncio.ensure_future(anext(lines))
@@ -393,10 +396,10 @@ def test_who_leaves_the_control_hangs_up(tmp_path: Path) -> None:
     perform(tmp_path, play, _15551="{ echo = 60 }")
 
 
-@pytest.mark.parametrize("line", [b"\n", b"dial 1 2\n", b"call 1\n", b"x" * 300, b"\xff\n"])
+@pytest.mark.parametrize("line", [b"\n", b"dial 1 2\n", b"call 1\n", b"x" * 9000, b"\xff\n"])
 def test_nonsense_at_the_control_is_refused(tmp_path: Path, line: bytes) -> None:
     async def play(stage: Stage) -> None:
-        control = Control(stage.exchange)
+        control = Control(stage.exchange, Texting(Handsetbook(), now=SystemClock().now))
         await control.open(tmp_path / SOCKET)
         reader, writer = await asyncio.open_unix_connection(tmp_path / SOCKET)
         writer.write(line)

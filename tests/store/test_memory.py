@@ -3,6 +3,7 @@ from contextlib import contextmanager
 
 from tests.contracts.directory import DirectoryContract
 from tests.contracts.event_log import EventLogContract
+from tests.contracts.message_records import MessageRecordsContract
 from tests.contracts.scenario import StoreContract
 
 from tertulia.app.outside import Store
@@ -29,6 +30,10 @@ class TestMemoryLog(OnMemory, EventLogContract):
 
 
 class TestMemoryDirectory(OnMemory, DirectoryContract):
+    pass
+
+
+class TestMemoryMessageRecords(OnMemory, MessageRecordsContract):
     pass
 
 

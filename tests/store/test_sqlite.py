@@ -8,6 +8,7 @@ import pytest
 from tests.contracts.builders import NOW, append, birth, profile, user
 from tests.contracts.directory import DirectoryContract
 from tests.contracts.event_log import DurableContract, EventLogContract
+from tests.contracts.message_records import MessageRecordsContract
 from tests.contracts.scenario import StoreContract
 from tests.store.disk import Disk
 
@@ -48,6 +49,10 @@ class TestSqliteLog(OnSqlite, EventLogContract):
 
 
 class TestSqliteDirectory(OnSqlite, DirectoryContract):
+    pass
+
+
+class TestSqliteMessageRecords(OnSqlite, MessageRecordsContract):
     pass
 
 

@@ -77,7 +77,7 @@ async def check_everything(data: Path, told: Acknowledged, receiver: Receiver) -
     assert told.faults == []
     assert receiver.books.faults == []
     async with opened(data) as store:
-        await check_replay(store, store)
+        await check_replay(store)
         events = await whole_log(store)
         _check_events(events, told)
         _check_members(events, told)

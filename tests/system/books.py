@@ -66,10 +66,7 @@ class Books:
 
     def enter(self, headers: dict[str, str], body: bytes, *, taken: bool) -> None:
         self.requests += 1
-        event = msgspec.json.decode(body, type=Envelope)
-        claims = verify(self._key, headers["authorization"].removeprefix("Bearer "), body)
-        if claims is None or claims.application_id != event.application_id:
-            self._fault(f"wrong signature of {event}")
+        event = self._signed(headers, body)
         position = int(headers["tertulia-position"])
         name, number = event.conversation_id, event.id
         if name is None or number is None:
@@ -89,6 +86,13 @@ class Books:
         digest = hashlib.sha256(body).digest()
         if lane.digests.setdefault(number, digest) != digest:
             self.changed.add((name, number))
+
+    def _signed(self, headers: dict[str, str], body: bytes) -> Envelope:
+        event = msgspec.json.decode(body, type=Envelope)
+        claims = verify(self._key, headers["authorization"].removeprefix("Bearer "), body)
+        if claims is None or claims.application_id != event.application_id:
+            self._fault(f"wrong signature of {event}")
+        return event
 
     def _note_bare(self, name: str | None, *, taken: bool) -> None:
         if name is not None and taken:

@@ -78,7 +78,7 @@ class Diary:
 
     async def check(self) -> None:
         """What is shown is what the log says. To be called when nobody writes."""
-        await check_replay(self._store, self._store)
+        await check_replay(self._store)
 
     def __str__(self) -> str:
         return "\n".join(f"{each.event.type} {each.body}"[:200] for each in self.entries[-20:])
@@ -98,5 +98,8 @@ def _items(entry: Entry) -> Any:
     body = entry.body
     channel = body.get("channel")
     leg = body.get("leg_id") or body.get("rtc_id") or (channel or {}).get("id")
-    plain = {name: each for name, each in body.items() if not isinstance(each, dict | list)}
-    return (plain | {"leg": leg, "id": (body.get("asr") or {}).get("asr_id")}).items()
+    found = {name: each for name, each in body.items() if not isinstance(each, dict | list)}
+    found["leg"] = leg
+    if "asr" in body:
+        found["id"] = body["asr"].get("asr_id")
+    return found.items()

@@ -1,5 +1,5 @@
-"""Every event of audio, legs, members, WebRTC and SIP from its real cause, seen wherever it goes:
-what `make events-proof` does. The types are those of model/events/heard.py.
+"""Every event of the catalogue from its real cause, seen wherever it goes: what `make events-proof`
+does. The causes are those of model/events/heard.py and tests/system/proof/causes.py.
 """
 
 import asyncio

@@ -19,8 +19,10 @@ from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
 from tertulia.app.lifeline import ended
 from tertulia.app.link import Link
-from tertulia.app.outside import Outside
+from tertulia.app.messaging import MessagePorts, message_plan
+from tertulia.app.outside import Outside, Store
 from tertulia.app.report import Ends, Listening
+from tertulia.app.services import Services
 from tertulia.app.stores import Stores
 from tertulia.app.telephony import PhonePorts, number_plan
 from tertulia.app.vitals import Vitals
@@ -41,12 +43,13 @@ _log = logging.getLogger(__name__)
 async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     """Serve until told to end."""
     clock = SystemClock()
-    plan = number_plan(settings, dev=dev)
+    plan, carriers = number_plan(settings, dev=dev), message_plan(settings, dev=dev)
     link = Link(ends.link)
     stores = await Stores.open(settings.data.path)
     desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
     audio = AudioPorts(settings, clock)
     phones = PhonePorts(settings, plan, stores.store, clock)
+    posts = MessagePorts(settings, carriers, clock, dev=dev)
     vitals = Vitals(
         desk=desk, workers=audio.workers, carrier=phones.carrier, clock=clock,
         monotonic=time.monotonic,
@@ -55,9 +58,9 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
         announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
         smith=devkit.RsaSmith(), desk=desk, health=vitals, workers=audio.workers,
-        telephony=phones.telephony, speech=audio.speech, downloads=audio.downloads,
-        answers=audio.answers, scratch=audio.scratch, house=dev,
-        development=_development_keys(settings) if dev else None,
+        messaging=posts.messaging, doors=posts.doors, handsets=posts.handsets, speech=audio.speech,
+        telephony=phones.telephony, answers=audio.answers, scratch=audio.scratch, house=dev,
+        downloads=audio.downloads, development=_development_keys(settings) if dev else None,
         phonebook=partial(whereabouts.numbers, settings.data.path / whereabouts.PHONES),
     )  # fmt: skip
     if dev:
@@ -67,18 +70,19 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     link.listen(on_alive=vitals.dispatcher_is_alive)
     if dev:
         await _ensure_application(stores.store, settings)
-    await _begin(hub, audio)
+    await _begin(hub, stores.store, audio)
     server = Server(
         hub.api.answer, _limits(settings), connections_max=settings.http.max_connections
     )
     server.take_upgrades(hub.live.doorway.enter)
     vitals.server, vitals.live = server, hub.live
     services = hub.services
-    running = (services.expiry, services.indexer, services.conductor)
-    tasks = [asyncio.create_task(each.run()) for each in running]
+    tasks = _running(services)
     try:
         await phones.listen(services.phones.hear, _tls(settings, dev=dev))
         listening = await _listen(server, phones.carrier, settings, dev=dev)
+        phones.note(listening.http_port)
+        await posts.start(services.arrivals)
         services.audio.library.address = _address(settings, listening)
         os.write(1, msgspec.json.encode(listening) + b"\n")
         _log.info("serving", extra={"action": "hub_started", "port": listening.http_port})
@@ -87,10 +91,8 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         await hub.live.close()
         services.following.end()
         services.metering.end()
-        await asyncio.gather(phones.close(), server.drain(DRAIN_SECONDS))
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(phones.close(), server.drain(DRAIN_SECONDS), _part(services, posts))
+        await _cancel(tasks)
         await services.errands.close()  # when nobody is left who could give any
         await audio.close()
         await desk.close()
@@ -99,11 +101,30 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
         _log.info("ended", extra={"action": "hub_ended"})
 
 
-async def _begin(hub: Hub, audio: AudioPorts) -> None:
+def _running(services: Services) -> list[asyncio.Task[None]]:
+    running = (services.expiry, services.indexer, services.conductor, services.couriers)
+    return [asyncio.create_task(each.run()) for each in running]
+
+
+async def _part(services: Services, posts: MessagePorts) -> None:
+    """From message carriers: what is under way to one should have its answer."""
+    await services.couriers.drain(DRAIN_SECONDS)
+    await posts.close()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _begin(hub: Hub, store: Store, audio: AudioPorts) -> None:
     """Find out what was going on when the last hub ended, and let media workers come."""
     await hub.live.start()
     await hub.services.conductor.start()
     await hub.services.calls.bury()
+    await hub.services.recipients.recover(await store.head())
+    await hub.services.strangers.recover()
     await audio.listen()
     await hub.services.audio.recordings.recover()
 
@@ -150,7 +171,7 @@ def _development_keys(settings: Settings) -> DevelopmentKeys:
     return DevelopmentKeys(
         application_id=devkit.development_application(settings).id,
         api_key=settings.account.api_key, api_secret=settings.account.api_secret,
-        private_key=devkit.development_private_key(settings),
+        private_key=devkit.development_private_key(settings), number=settings.dev.number,
     )  # fmt: skip
 
 

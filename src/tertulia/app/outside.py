@@ -1,10 +1,10 @@
 """What a hub needs from the world."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tertulia.ports import (
     Announcer,
@@ -17,19 +17,22 @@ from tertulia.ports import (
     Speech,
     Workers,
 )
+from tertulia.ports.messaging import CarrierDoor, MessageRecords
 from tertulia.ports.search import SearchIndex
 from tertulia.services.applications import KeySmith
 from tertulia.services.calls import Patience
+from tertulia.services.messaging import Messaging
 from tertulia.services.sounds import Downloads
 from tertulia.services.telephony import Telephony
 from tertulia.services.voicehooks import Answers
+from tertulia.web.rest.handsets import HandsetDesk
 from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.system import Health
 from tertulia.web.rest.webhooks import WebhookDesk
 
 
-class Store(EventLog, Directory, Protocol):
-    """One adapter serves both ports: its rows change with its log."""
+class Store(EventLog, Directory, MessageRecords, Protocol):
+    """One adapter serves all three: its rows change with its log."""
 
 
 class Outside(Struct, frozen=True, kw_only=True):
@@ -55,9 +58,14 @@ class Outside(Struct, frozen=True, kw_only=True):
     desk: WebhookDesk
     health: Health
     patience: Patience = Patience()
+    messaging: Messaging = Messaging()
+    doors: Mapping[str, CarrierDoor] = field(default_factory=dict)
+    """Where carriers tell by requests, by name of the carrier."""
     house: bool = False
     """Whether the house itself answers calls that no application answers."""
     development: DevelopmentKeys | None = None
     """In development mode: what the inspector opens with."""
     phonebook: Callable[[], dict[str, str]] = dict
     """Who answers at the numbers of simulated phones, where there are any."""
+    handsets: HandsetDesk | None = None
+    """Those that are simulated, where there are any."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tertulia.app import whereabouts
+from tertulia.app.chance import SystemClock
 from tertulia.app.lifeline import ended
 from tertulia.app.start import start
 from tertulia.app.whereabouts import Whereabouts
@@ -20,7 +21,9 @@ from tertulia.media.process import prepare
 from tertulia.phones.callee import Callee
 from tertulia.phones.control import SOCKET, Control
 from tertulia.phones.exchange import Exchange
+from tertulia.phones.handsetbook import Handsetbook
 from tertulia.phones.messages import Messages
+from tertulia.phones.offices import Offices
 from tertulia.phones.phonebook import Phonebook
 from tertulia.phones.sounds import Sounds
 from tertulia.settings import Settings, SettingsError
@@ -28,6 +31,8 @@ from tertulia.speech.pool import SpeechPool
 
 FOLDER = "phones"
 """In the data folder: texts as spoken, and `messages`."""
+HANDSETS = "handsets"
+"""In the folder of call files: the files of handsets."""
 ENGINE_IDLE = 30.0
 REST = 5.0
 """Seconds after the start before texts are said ahead of the first call: other parts start now."""
@@ -48,12 +53,18 @@ async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
         phonebook, sounds, Messages(data / FOLDER / "messages"),
         port=settings.sip.simulated_port, own=settings.dev.number, hub=lambda: _hub(settings),
     )  # fmt: skip
-    control = Control(exchange)
+    offices = Offices(
+        Handsetbook(files / HANDSETS if files is not None else None), now=SystemClock().now,
+        hub=lambda: whereabouts.http_port(data / whereabouts.HUB),
+    )  # fmt: skip
+    control = Control(exchange, offices.texting)
     warming = asyncio.create_task(_warm(callees, sounds))
     try:
-        await _open(exchange, control, data)
+        await _open(exchange, offices, control, data)
         numbers = {each.number: each.about for each in callees}
-        where = Whereabouts(exchange.port, os.getpid(), numbers)
+        where = Whereabouts(
+            exchange.port, os.getpid(), numbers, smpp=offices.smpp_port, http=offices.http_port
+        )
         whereabouts.note(data / whereabouts.PHONES, where)
         _log.info(
             "%d simulated phones are on port %d", len(numbers), exchange.port,
@@ -65,15 +76,17 @@ async def serve(settings: Settings, over: Coroutine[None, None, None]) -> None:
         warming.cancel()
         (data / whereabouts.PHONES).unlink(missing_ok=True)
         await control.close()
+        await offices.close()
         await exchange.close()
         await sounds.close()
         await speech.close()
 
 
-async def _open(exchange: Exchange, control: Control, data: Path) -> None:
+async def _open(exchange: Exchange, offices: Offices, control: Control, data: Path) -> None:
     try:
         (data / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
         await exchange.open()
+        await offices.open()
         await control.open(data / SOCKET)
     except OSError as error:
         raise SettingsError(f"the simulated phones cannot be reached: {error}") from None

@@ -4,6 +4,7 @@ from tertulia.app.outside import Outside
 from tertulia.services.announcements import Announcements
 from tertulia.services.answering import Answering
 from tertulia.services.applications import Applications
+from tertulia.services.arrivals import Arrivals
 from tertulia.services.audio import Audio, Booth
 from tertulia.services.audiocontrol import AudioControl
 from tertulia.services.callcontrol import CallControl
@@ -12,6 +13,7 @@ from tertulia.services.cards import Cards
 from tertulia.services.conductor import Conductor
 from tertulia.services.connecting import Connecting
 from tertulia.services.conversations import Conversations
+from tertulia.services.couriers import Couriers
 from tertulia.services.detecting import Detecting
 from tertulia.services.dialling import Dialling
 from tertulia.services.errands import Errands
@@ -26,15 +28,20 @@ from tertulia.services.legs import Legs
 from tertulia.services.media import MediaFiles
 from tertulia.services.members import Members
 from tertulia.services.messages import Messages
+from tertulia.services.messaging import MessageControl
 from tertulia.services.metering import Metering
 from tertulia.services.openings import Openings
 from tertulia.services.phones import Phones
 from tertulia.services.pickup import Pickup
+from tertulia.services.placement import Placement
 from tertulia.services.reactions import CallReactions
+from tertulia.services.recipients import Recipients
 from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
 from tertulia.services.search import Indexer, Search
+from tertulia.services.sendings import Sendings
 from tertulia.services.signalling import Signalling
+from tertulia.services.strangers import Strangers
 from tertulia.services.switchboard import Switchboard
 from tertulia.services.timelines import Timelines
 from tertulia.services.transfers import Transfers
@@ -80,6 +87,7 @@ class Services:
         )
         self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
         self._answer_calls(outside)
+        self._carry_messages(outside, settings.account.api_key)
         self._look_on(outside, settings.limits.streams)
 
     def _connect_calls(self, outside: Outside, limits: Limits) -> None:
@@ -172,6 +180,37 @@ class Services:
         for hearing in (dialling, detecting, scripts):
             self.conductor.add({}, hearing.hearings)
         self.knocking.decide = answering.knocked
+
+    def _carry_messages(self, outside: Outside, api_key: str) -> None:
+        """Messages beyond the app."""
+        log = directory = records = outside.store
+        clock, ids, messaging = outside.clock, outside.ids, outside.messaging
+        conversations, errands = self.conversations, self.errands
+        self.sendings = sendings = Sendings(
+            conversations=conversations, log=log, records=records, directory=directory,
+            clock=clock, ids=ids, monotonic=outside.monotonic, api_key=api_key,
+        )  # fmt: skip
+        self.couriers = couriers = Couriers(
+            carriers=messaging.carriers, routes=messaging.routes, sendings=sendings,
+            records=records, clock=clock, monotonic=outside.monotonic, errands=errands,
+        )  # fmt: skip
+        sendings.on_accepted = couriers.take
+        self.recipients = Recipients(
+            sendings=sendings, conversations=conversations, log=log, records=records,
+            errands=errands,
+        )  # fmt: skip
+        self.conductor.add(self.recipients.reactions)
+        placement = Placement(conversations=conversations, records=records)
+        self.strangers = Strangers(
+            placement, conversations=conversations, members=self.members, users=self.users,
+            directory=directory, records=records, answers=outside.answers, errands=errands,
+        )  # fmt: skip
+        self.strangers.rule = messaging.unknown
+        self.arrivals = Arrivals(
+            placement, self.strangers, sendings=sendings, couriers=couriers, records=records,
+            routes=messaging.routes, clock=clock, ids=ids,
+        )  # fmt: skip
+        self.message_control = MessageControl(messaging, sendings=sendings, directory=directory)
 
     def _look_on(self, outside: Outside, streams: int) -> None:
         """What changes nothing; `streams` may follow an application at a time."""

@@ -12,9 +12,11 @@ from tertulia.web.access import Access
 from tertulia.web.rest.applications import ApplicationsResource
 from tertulia.web.rest.audio import AudioResource
 from tertulia.web.rest.calls import CallResources
+from tertulia.web.rest.carriers import CarrierResource
 from tertulia.web.rest.conversations import ConversationResource
 from tertulia.web.rest.discovery import DiscoveryResource
 from tertulia.web.rest.events import EventResource
+from tertulia.web.rest.handsets import HandsetResource
 from tertulia.web.rest.inspector import inspector_routes
 from tertulia.web.rest.knocking import KnockingResource
 from tertulia.web.rest.legacy_conversations import LegacyConversationResource
@@ -25,10 +27,14 @@ from tertulia.web.rest.legs import LegResources
 from tertulia.web.rest.levels import LevelsResource
 from tertulia.web.rest.media import MediaResource
 from tertulia.web.rest.members import MemberResource
+from tertulia.web.rest.message_api import SendingResource
+from tertulia.web.rest.message_carriers import MessageCarrierResource
+from tertulia.web.rest.message_status import MessageStatusResource
 from tertulia.web.rest.messages import ThreadResource
 from tertulia.web.rest.rtc import RtcResources
 from tertulia.web.rest.search import SearchResource
 from tertulia.web.rest.sessions import SessionDesk, SessionResource
+from tertulia.web.rest.sms import SmsResource
 from tertulia.web.rest.stream import Authorise, StreamResource
 from tertulia.web.rest.system import SystemResource
 from tertulia.web.rest.users import UserResource
@@ -71,10 +77,18 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield AudioResource(services.audio_control)
     yield KnockingResource(services.knocking, services.users)
     yield MediaResource(services.media)
+    yield CarrierResource(outside.doors)
     yield ApplicationsResource(services.applications, behind.access, sessions)
     yield ThreadResource(services.messages)
+    yield SendingResource(services.message_control)
+    yield MessageStatusResource(services.message_control)
+    yield SmsResource(
+        services.message_control, behind.access, outside.clock, settings.account.signature_secret
+    )
     yield SearchResource(services.search)
     yield WebhookResource(outside.desk, services.applications)
+    yield MessageCarrierResource(services.couriers.report)
+    yield HandsetResource(outside.handsets)
     yield StreamResource(services.following, envelope, behind.authorise)
     yield LevelsResource(services.metering, behind.authorise)
     yield SystemResource(outside.health, behind.routes)

@@ -46,7 +46,12 @@ class PhonePorts:
             await self.carrier.start(self._settings.http.host, _secrecy(tls, self._data))
         except OSError as error:
             raise SettingsError(f"sip: {error}") from None
-        whereabouts.note(self._data / whereabouts.HUB, Whereabouts(self.carrier.port, os.getpid()))
+        self.note()
+
+    def note(self, http_port: int = 0) -> None:
+        """Where the hub is, for the simulated phones and carriers. Raises SettingsError."""
+        where = Whereabouts(self.carrier.port, os.getpid(), http=http_port)
+        whereabouts.note(self._data / whereabouts.HUB, where)
 
     async def close(self) -> None:
         await self.carrier.close()

@@ -21,6 +21,10 @@ class Whereabouts(Struct, frozen=True):
     pid: int
     numbers: dict[str, str] = {}
     """Of simulated phones: who answers there."""
+    smpp: int = 0
+    """Port of the simulated SMSC; 0 where there is none."""
+    http: int = 0
+    """Port for HTTP: of the hub, or of the simulated carriers and handsets; 0: not yet, or none."""
 
 
 def note(path: Path, where: Whereabouts) -> None:
@@ -38,6 +42,18 @@ def numbers(path: Path) -> dict[str, str]:
     """Who can be called there just now, by number."""
     where = _read(path)
     return where.numbers if where is not None else {}
+
+
+def smpp(path: Path) -> tuple[str, int] | None:
+    """Where the simulated SMSC is just now."""
+    where = _read(path)
+    return (HOST, where.smpp) if where is not None and where.smpp else None
+
+
+def http_port(path: Path) -> int | None:
+    """That HTTP is served at, on loopback, just now."""
+    where = _read(path)
+    return where.http or None if where is not None else None
 
 
 def _read(path: Path) -> Whereabouts | None:

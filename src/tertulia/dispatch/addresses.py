@@ -11,16 +11,15 @@ from msgspec import Struct
 from tertulia.dispatch.mask import read_mask
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableDirectory, patiently
+from tertulia.model import notices
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Reach, find
-from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
 from tertulia.model.ids import ApplicationId, ConversationId
 from tertulia.model.state import Application, Callback, Profile, Webhook
 
 RTC = "rtc"
 CALLBACK = "callback"
-VOICE = "voice"
-TARGETS = (RTC, CALLBACK, VOICE)
+TARGETS = (RTC, CALLBACK, *notices.TARGETS.values())
 
 CALLBACKS_KEPT = 50_000
 """Conversations whose callback is remembered."""
@@ -61,21 +60,18 @@ class Addresses:
         row = find(event.type)
         if row is not None and Reach.WEBHOOK not in row.reaches:
             return None
-        if target == VOICE or event.type == VOICE_WEBHOOK:
-            return self._voice(event) if target == VOICE else None
+        if event.type in notices.TARGETS:
+            return self._notice(event) if target == notices.TARGETS[event.type] else None
         if target == RTC:
             return self._webhook(event.application_id)
-        if event.conversation_id is None:
+        if target != CALLBACK or event.conversation_id is None:
             return None
         return self._callback(await self._callback_of(event.conversation_id), event.type)
 
-    def _voice(self, event: Event) -> Address | None:
-        """What a voice webhook is told names that webhook itself."""
-        if event.type != VOICE_WEBHOOK or event.deleted_at is not None:
-            return None
-        body = voice_body(event.body)
-        webhook = Webhook(body.url, body.method, body.connect_timeout, body.socket_timeout)
-        return self._address(webhook)
+    def _notice(self, event: Event) -> Address | None:
+        """It names the webhook itself."""
+        notice = notices.notice_of(event)
+        return self._address(notice.webhook) if notice is not None else None
 
     def _webhook(self, application_id: ApplicationId) -> Address | None:
         application = self._applications.get(application_id)

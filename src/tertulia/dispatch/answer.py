@@ -22,12 +22,16 @@ class Response(Struct, frozen=True):
     status: int
     head: bytes
     """The beginning of the body, as much as its reader keeps."""
+    headers: dict[str, str] = {}
+    """By lower-case name, for a reader that keeps them."""
 
 
 class Failure(Struct, frozen=True):
     """No answer, and why, in words for the list of attempts."""
 
     reason: str
+    is_sent: bool = False
+    """The receiver may have read the request."""
 
 
 Answer = Response | Failure

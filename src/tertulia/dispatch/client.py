@@ -9,6 +9,8 @@ import asyncio
 import ssl
 from collections import deque
 
+from msgspec.structs import replace
+
 from tertulia.dispatch.answer import Answer, Call, Failure
 from tertulia.dispatch.connection import HEAD_KEPT, Connection
 from tertulia.dispatch.settings import DispatchSettings
@@ -39,6 +41,13 @@ class _Pool:
             self.idle.remove(connection)
 
 
+class _Trip:
+    """A request on its way."""
+
+    def __init__(self) -> None:
+        self.is_sent = False
+
+
 class HttpSender:
     """Sends calls to targets that the guard permits."""
 
@@ -49,10 +58,15 @@ class HttpSender:
         *,
         tls: ssl.SSLContext | None = None,
         kept: int = HEAD_KEPT,
+        keeps_headers: bool = False,
+        repeats: bool = True,
     ) -> None:
-        """`kept`: octets of an answer's body."""
+        """`kept`: octets of an answer's body. `repeats`: a request that finds its idle connection
+        closed is sent again; otherwise it fails, since somebody may have read it."""
         self._guard = guard
         self._kept = kept
+        self._keeps_headers = keeps_headers
+        self._repeats = repeats
         self._tls = tls or ssl.create_default_context()
         self._per_origin = settings.connections_per_origin
         self._idle_seconds = settings.idle_ms / 1000
@@ -66,11 +80,15 @@ class HttpSender:
             return target
         pool = self._pools.setdefault(target.origin, _Pool(self._per_origin))
         pool.users += 1
+        trip = _Trip()
         try:
             async with pool.slots, asyncio.timeout(call.total_timeout_ms / 1000):
-                return await self._send(pool, target, call)
+                answer = await self._send(pool, target, call, trip)
         except TimeoutError:
-            return Failure(f"no answer within {call.total_timeout_ms} ms")
+            return Failure(f"no answer within {call.total_timeout_ms} ms", trip.is_sent)
+        else:
+            is_doubtful = isinstance(answer, Failure) and trip.is_sent
+            return replace(answer, is_sent=True) if is_doubtful else answer
         finally:
             pool.users -= 1
             self._tidy(target.origin, pool)
@@ -84,21 +102,25 @@ class HttpSender:
             for connection in tuple(pool.all):
                 connection.abort()
 
-    async def _send(self, pool: _Pool, target: Target, call: Call) -> Answer:
+    async def _send(self, pool: _Pool, target: Target, call: Call, trip: "_Trip") -> Answer:
         request = _request(target, call)
         reused = pool.take()
         if reused is not None:
-            answer = await self._exchange(pool, reused, request)
-            if not (isinstance(answer, Failure) and reused.is_untouched):
+            answer = await self._exchange(pool, reused, request, trip)
+            is_unread = isinstance(answer, Failure) and reused.is_untouched
+            if not (is_unread and self._repeats):
                 return answer
             # The receiver closed the idle connection just then: it has not seen the request.
         opened = await self._connect(pool, target, call.connect_timeout_ms)
         if isinstance(opened, Failure):
             return opened
-        return await self._exchange(pool, opened, request)
+        return await self._exchange(pool, opened, request, trip)
 
-    async def _exchange(self, pool: _Pool, connection: Connection, request: bytes) -> Answer:
+    async def _exchange(
+        self, pool: _Pool, connection: Connection, request: bytes, trip: "_Trip"
+    ) -> Answer:
         complete = False
+        trip.is_sent = trip.is_sent or connection.is_open
         try:
             answer = await connection.exchange(request)
             complete = connection.is_open
@@ -126,7 +148,7 @@ class HttpSender:
     ) -> Connection | Failure:
         reason = ""
         for address in addresses:
-            connection = Connection(pool.lost, kept=self._kept)
+            connection = Connection(pool.lost, kept=self._kept, keeps_headers=self._keeps_headers)
             try:
                 await asyncio.get_running_loop().create_connection(
                     lambda connection=connection: connection,

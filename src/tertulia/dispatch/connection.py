@@ -21,10 +21,14 @@ HEAD_KEPT = 1024
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time."""
 
-    def __init__(self, on_lost: Callable[["Connection"], None], *, kept: int = HEAD_KEPT) -> None:
+    def __init__(
+        self, on_lost: Callable[["Connection"], None], *, kept: int = HEAD_KEPT,
+        keeps_headers: bool = False,
+    ) -> None:  # fmt: skip
         """`kept`: octets of each answer's body."""
         self._on_lost = on_lost
         self._kept = kept
+        self._headers: dict[str, str] | None = {} if keeps_headers else None
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
@@ -93,12 +97,16 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._head = b""
         self._has_headers = self._has_length = False
+        if self._headers is not None:
+            self._headers = {}
         if self._answer is None:
             self._keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() in (b"content-length", b"transfer-encoding"):
             self._has_length = True
+        if self._headers is not None:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._has_headers = True
@@ -115,7 +123,7 @@ class Connection(asyncio.Protocol):
         self._settle(self._response())
 
     def _response(self) -> Response:
-        return Response(self._parser.get_status_code(), self._head)
+        return Response(self._parser.get_status_code(), self._head, self._headers or {})
 
     def _stop_reading(self) -> None:
         """The status of an endless answer counts: the receiver has taken the event."""

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from tertulia.model.event import Event
-from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
 from tertulia.model.instant import iso
+from tertulia.model.notices import notice_of
 
 SIGNALLING = frozenset({"rtc:offer", "rtc:answer", "rtc:terminate"})
 """Neither numbered nor sent by anyone, with members of the body at the top level."""
@@ -47,8 +47,8 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 def envelope(event: Event) -> bytes:
     """Encode an event for a webhook, never decoding what was stored but for `rtc:*` signalling."""
-    if event.type == VOICE_WEBHOOK and event.deleted_at is None:
-        return _encode(voice_body(event.body).members)
+    if (notice := notice_of(event)) is not None:
+        return _encode(notice.members)
     if event.type in SIGNALLING:
         return _encode(_signalling(event))
     outside = event.type in OUTSIDE or event.conversation_id is None

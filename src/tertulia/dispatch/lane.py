@@ -13,8 +13,8 @@ from tertulia.dispatch.records import Held, LaneName
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.sources import ReadableLog, patiently
 from tertulia.model.event import Event
-from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
 from tertulia.model.ids import ConversationId, Position
+from tertulia.model.notices import notice_of
 from tertulia.model.state import Profile
 from tertulia.ports import EventQuery
 
@@ -41,11 +41,13 @@ def lane_of(event: Event, target: str) -> LaneName:
     """The lane that an event belongs to.
 
     What is about a conversation but not of it, its creation and deletion, has a lane of its own:
-    one that is refused must not hold those of all others. So has what is told of a call.
+    one that is refused must not hold those of all others. So has what is told of a call, or of a
+    message beyond the app.
     """
     about = None
-    if event.type == VOICE_WEBHOOK and event.deleted_at is None:
-        about = ConversationId(voice_body(event.body).leg_id)
+    notice = notice_of(event)
+    if notice is not None:
+        about = ConversationId(notice.lane)
     elif event.conversation_id is None and isinstance(event.became, Profile):
         about = event.became.id
     return LaneName(event.application_id, event.conversation_id, target, about)

@@ -113,10 +113,47 @@ class MediaNotFound(NotFound):
     code = "media:error:not-found"
 
 
+class MessageNotFound(NotFound):
+    """The message does not exist, or you do not have access."""
+
+    code = "message:error:not-found"
+
+
+class InvalidMessageState(Rejected):
+    """The message is not one with which that can be done."""
+
+    code = "message:error:invalid-state"
+    title = "Invalid state."
+
+
 class LegNotFound(NotFound):
     """The leg does not exist, or you do not have access."""
 
     code = "leg:error:not-found"
+
+
+class Unprocessable(ValidationFailed):
+    """The value of one or more parameters is invalid."""
+
+    # COMPAT: of the message API, which answers 422, and numbers its errors behind a `#`
+    # (model/message_errors.py)
+    status = 422
+    code = "messages#1020"
+    title = "Invalid params"
+
+
+class IllegalSender(Unprocessable):
+    """The sender is none that the channel takes."""
+
+    code = "messages#1120"
+    title = "Illegal Sender Address"
+
+
+class IllegalRecipient(Unprocessable):
+    """The recipient is missing, or none that the channel reaches."""
+
+    code = "messages#1170"
+    title = "Invalid or Missing Msisdn Param"
 
 
 class TooManyLegs(Rejected):

@@ -7,6 +7,7 @@ from msgspec import Struct
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending
 from tertulia.model.state import Member, Profile
 
 RECEIPTS = {
@@ -26,6 +27,10 @@ State = dict[str, dict[MemberId, Instant]]
 """What members reported of a message: receipt → member → when first."""
 
 
+Became = Profile | Member | Leg | Sending | Inbound
+"""What an event can have made as it is afterwards."""
+
+
 class Fact(Struct, frozen=True):
     """What a decision says has happened. The door gives it number, time and sender's card."""
 
@@ -34,8 +39,8 @@ class Fact(Struct, frozen=True):
     """Canonical JSON, encoded once."""
     sender: MemberId | None = None
     recipient: MemberId | None = None
-    became: Profile | Member | Leg | None = None
-    """The profile, member or leg as it is afterwards: what a fold needs beyond the body."""
+    became: Became | None = None
+    """What changed as it is afterwards: what a fold needs beyond the body."""
 
 
 class Event(Struct, frozen=True):
@@ -52,7 +57,7 @@ class Event(Struct, frozen=True):
     recipient: MemberId | None = None
     embedded: bytes | None = None
     """JSON of `_embedded`: the sender's user and member as they were."""
-    became: Profile | Member | Leg | None = None
+    became: Became | None = None
     position: Position = Position(0)
     """0 until appended; ephemeral events never get one."""
     deleted_at: Instant | None = None
@@ -80,5 +85,12 @@ class Blank(NamedTuple):
     at: Instant
 
 
-Change = Profile | Member | Leg | Receipt | Blank
+class Bookmark(NamedTuple):
+    """How far a follower of the log has come."""
+
+    name: str
+    position: Position
+
+
+Change = Became | Receipt | Blank | Bookmark
 """A row that changes in the transaction that appends the events which caused it."""

@@ -9,6 +9,9 @@ MemberId = NewType("MemberId", str)
 SessionId = NewType("SessionId", str)
 MediaId = NewType("MediaId", str)
 LegId = NewType("LegId", str)
+MessageId = NewType("MessageId", str)
+"""Of a message of a messaging channel: the `message_uuid` of the wire."""
+
 EventId = NewType("EventId", int)
 """Number of an event inside its conversation: 1, 2, 3 … without a gap."""
 

@@ -122,7 +122,7 @@ def explain(error: msgspec.ValidationError, root: str = "") -> ValidationFailed:
 
 
 def _joined(*parts: str | None) -> str:
-    return ".".join(part for part in parts if part)
+    return ".".join(part for part in parts if part).replace(".[", "[")
 
 
 def _worded(reason: str, value: str) -> str:

@@ -26,6 +26,7 @@ from tertulia.model.fold import fold
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending
 from tertulia.model.state import Conversation, ConversationState
 from tertulia.ports import (
     Announcer,
@@ -42,6 +43,8 @@ from tertulia.ports import (
 )
 from tertulia.services.cards import Cards
 
+OWN_ROW = (Leg, Sending, Inbound)
+"""What is no part of a conversation, and has a row as its newest event left it."""
 LIVE_MAX = 10_000
 """Conversations kept as live folds; the least recently used one is loaded again when needed."""
 
@@ -221,13 +224,14 @@ class Conversations:
         except ConversationNotFound:
             return
 
-    async def happen(self, application_id: ApplicationId, fact: Fact) -> Event:
+    async def happen(self, application_id: ApplicationId, *facts: Fact) -> Event:
         """Append what happens to the application outside any conversation: a leg that is in none,
-        a knock. Raises Unavailable."""
-        event = self._application_event(fact, application_id, self._clock.now())
-        changes = (event.became,) if isinstance(event.became, Leg) else ()
-        await self._log.append(Append(application_id, None, EventId(0), (event,), changes))
-        return event
+        a knock. All of it or nothing; the last event. Raises Unavailable."""
+        now = self._clock.now()
+        events = [self._application_event(fact, application_id, now) for fact in facts]
+        changes = [each.became for each in events if isinstance(each.became, OWN_ROW)]
+        await self._log.append(Append(application_id, None, EventId(0), events, changes))
+        return events[-1]
 
     async def _stands(self, live: _Live) -> bool:
         """Whether a refusal that was decided on this fold may be told: once the fold is durable.
@@ -260,8 +264,8 @@ class Conversations:
                 self._announcer.announce(event)
         if not kept:
             return bool(events) or await self._stands(live)
-        legs = [event.became for event in kept if isinstance(event.became, Leg)]
-        changes = (*decision.touches, *_changed(before, after), *legs)
+        rows = [event.became for event in kept if isinstance(event.became, OWN_ROW)]
+        changes = (*decision.touches, *_changed(before, after), *rows)
         append = Append(
             before.profile.application_id, conversation_id, before.sequence, kept, changes
         )

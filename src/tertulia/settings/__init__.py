@@ -25,6 +25,7 @@ from tertulia.settings.groups import (
     Limits,
     Log,
     Media,
+    Messaging,
     Rtc,
     Sessions,
     Settings,
@@ -35,8 +36,8 @@ from tertulia.settings.groups import (
 )
 
 __all__ = [
-    "GROUPS", "Account", "Data", "Dev", "Http", "Inspector", "Limits", "Log", "Media", "Rtc",
-    "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Webhooks", "Wire", "load",
+    "GROUPS", "Account", "Data", "Dev", "Http", "Inspector", "Limits", "Log", "Media", "Messaging",
+    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Webhooks", "Wire", "load",
     "reference",
 ]  # fmt: skip
 

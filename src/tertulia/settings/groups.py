@@ -284,6 +284,24 @@ class Media(Struct, frozen=True):
     ] = 536_870_912
 
 
+class Messaging(Struct, frozen=True):
+    """Messages by SMS and chat channels."""
+
+    plan: Annotated[
+        str, _text("File of carriers and numbers, TOML; empty means none, or the simulated.")
+    ] = ""
+    simulated: Annotated[
+        bool, _text("Add simulated carriers where the plan has none; development always does.")
+    ] = False
+    unknown: Annotated[
+        Literal["webhook", "conversation", "ignore"],
+        _text(
+            "A message from an unknown address: conversation opens one unless the inbound webhook"
+            " names one, webhook does so only without a webhook, ignore never."
+        ),
+    ] = "webhook"
+
+
 class Speech(Struct, frozen=True):
     """Speech synthesis and recognition, by engines of the extra `speech` or of the host."""
 
@@ -369,6 +387,7 @@ class Settings(Struct, frozen=True):
     sessions: Sessions = Sessions()
     webhooks: Webhooks = Webhooks()
     media: Media = Media()
+    messaging: Messaging = Messaging()
     speech: Speech = Speech()
     wire: Wire = Wire()
     inspector: Inspector = Inspector()

@@ -12,13 +12,14 @@ import msgspec
 
 from tertulia.model.calling import call_status
 from tertulia.model.errors import TertuliaError
-from tertulia.model.event import Blank, Receipt
+from tertulia.model.event import Blank, Bookmark, Receipt
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending, SendingStatus, address_of
 from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Conflict, NameTaken
 from tertulia.store.entry import Entry
-from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key
+from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key, stage
 from tertulia.store.heads import CLOSED, Heads, Stream
 from tertulia.store.queries import SQL
 from tertulia.store.rows import blank_record, encode, records
@@ -68,6 +69,10 @@ class Batch:
         self._conversations = Rows()
         self._members = Rows()
         self._legs = Rows()
+        self._sendings = Rows()
+        self._refs = Rows()
+        self._inbounds = Rows()
+        self._bookmarks = Rows()
         self._log = Rows()
         self._receipts = Rows()
 
@@ -161,18 +166,46 @@ class Batch:
                 )  # fmt: skip
             case Member():
                 conversation = self._number(row.conversation_id)
-                self._members.add(blob, row.id, conversation, row.user_id, row.state)
+                self._members.add(
+                    blob, row.id, conversation, row.user_id, row.state, address_of(row)
+                )
             case Leg():
                 conversation_number = row.conversation_id and self._number(row.conversation_id)
                 self._legs.add(
                     blob, row.id, application, conversation_number, row.user_id, row.is_over,
                     row.started_at, call_status(row),
                 )  # fmt: skip
+            case Sending() | Inbound() | Bookmark():
+                self._keep(application, row, blob)
             case Receipt(event_id, kind, member_id, at):
                 self._receipts.add(None, self._number(where), event_id, kind, member_id, at)
             case Blank(event_id, at):
                 self._blank.add((self._number(where), event_id))
                 self._blanks.append((self._number(where), event_id, at))
+            case User() | Application() | Removal():
+                self._own(application, row, blob)
+            case _:
+                assert_never(row)
+
+    def _keep(
+        self, application: int, row: Sending | Inbound | Bookmark, blob: bytes | None
+    ) -> None:
+        match row:
+            case Sending():
+                self._sendings.add(blob, row.id, application, stage(row), row.due_at)
+                for ref in row.refs if row.status is SendingStatus.SUBMITTED else ():
+                    self._refs.add(None, row.carrier, ref, row.id)
+            case Inbound(arrival=arrival):
+                self._inbounds.add(
+                    blob, row.id, application, arrival.carrier, arrival.ref, row.is_waiting
+                )
+            case Bookmark(name, position):
+                self._bookmarks.add(None, name, position)
+            case _:
+                assert_never(row)
+
+    def _own(self, application: int, row: User | Application | Removal, blob: bytes | None) -> None:
+        match row:
             case User():
                 self._users.add(blob, row.id, application, row.name, row.destroyed_at)
             case Application():
@@ -191,7 +224,8 @@ class Batch:
     def is_log_only(self) -> bool:
         """Nothing but events: one statement, which is a transaction by itself."""
         others = (self._applications, self._users, self._conversations, self._members,
-                  self._legs, self._receipts)  # fmt: skip
+                  self._legs, self._sendings, self._inbounds, self._bookmarks,
+                  self._receipts)  # fmt: skip
         return not (self._blanks or any(rows.has_any for rows in others))
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -201,6 +235,10 @@ class Batch:
         self._conversations.write(connection, "put_conversations")
         self._members.write(connection, "put_members")
         self._legs.write(connection, "put_legs")
+        self._sendings.write(connection, "put_sendings")
+        self._refs.write(connection, "put_message_refs")
+        self._inbounds.write(connection, "put_inbounds")
+        self._bookmarks.write(connection, "put_bookmarks")
         self._log.write(connection, "put_log")
         self._receipts.write(connection, "put_receipts")
         if self._blanks:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tertulia.model.errors import InvalidCursor
 from tertulia.model.event import Blank, Change, Receipt
 from tertulia.model.ids import ApplicationId
+from tertulia.model.sending import Sending, SendingStatus
 from tertulia.model.state import Application, ConversationState, Profile, User
 from tertulia.ports import Append, ConversationFilter, Page
 
@@ -91,6 +92,13 @@ def sort_key(profile: Profile) -> str:
     """What a conversation is ordered by on request; those without a key come first."""
     properties = profile.properties
     return (properties.custom_sort_key if properties else None) or ""
+
+
+def stage(sending: Sending) -> int:
+    """0 waits for a carrier, 1 is with one, 2 is over."""
+    if sending.is_over:
+        return 2
+    return 1 if sending.status is SendingStatus.SUBMITTED else 0
 
 
 LOWEST = -(2**63)

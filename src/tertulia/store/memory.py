@@ -45,6 +45,7 @@ from tertulia.ports import (
     Records,
 )
 from tertulia.store.guards import Removal, place, places, scan_of, sort_key
+from tertulia.store.memory_messages import MemoryMessages
 from tertulia.store.tables import Tables
 
 L = TypeVar("L", bound=Listed)
@@ -320,8 +321,8 @@ def _slice(items: Iterable[L], page: Page, *shape: type) -> list[L]:
     return found[::-1] if scan.backward else found
 
 
-class MemoryStore(MemoryLog, MemoryDirectory):
-    """Both ports over one set of tables."""
+class MemoryStore(MemoryLog, MemoryDirectory, MemoryMessages):
+    """The three ports over one set of tables."""
 
     def __init__(self) -> None:
         self._tables = Tables()

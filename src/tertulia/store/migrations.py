@@ -24,6 +24,7 @@ MIGRATIONS = (
     Migration(1, read_sql("schema.sql")),
     Migration(2, read_sql("legs.sql")),
     Migration(3, read_sql("calls.sql")),
+    Migration(4, read_sql("messages.sql")),
 )
 """Append only."""
 

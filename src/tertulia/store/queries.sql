@@ -201,6 +201,40 @@ SELECT '{"count":' || (SELECT count(*) {calls_within_conversation}) || ',"calls"
 -- page: open_legs
 SELECT '[' || number || ',' || leg || ']' AS line FROM legs WHERE is_over = 0 ORDER BY number
 
+-- page: sending
+SELECT '' || sending AS line FROM sendings WHERE id = :message
+
+-- page: sending_of
+SELECT '' || s.sending AS line FROM message_refs AS r CROSS JOIN sendings AS s ON s.id = r.sending
+WHERE r.carrier = :carrier AND r.ref = :ref
+
+-- page: unsent
+SELECT '[' || number || ',' || sending || ']' AS line FROM sendings
+WHERE stage = 0 AND number > :after ORDER BY number LIMIT :limit
+
+-- page: overdue
+SELECT '' || sending AS line FROM sendings
+WHERE stage = 1 AND due_at <= :now ORDER BY due_at LIMIT :limit
+
+-- page: inbound
+SELECT '' || inbound AS line FROM inbounds WHERE id = :message
+
+-- page: inbound_of
+SELECT '' || inbound AS line FROM inbounds WHERE carrier = :carrier AND ref = :ref
+
+-- page: undecided
+SELECT '' || inbound AS line FROM inbounds WHERE is_waiting = 1 ORDER BY number LIMIT :limit
+
+-- page: members_at
+SELECT '' || m.member AS line FROM members AS m
+CROSS JOIN conversations AS c ON c.number = m.conversation
+WHERE m.address = :address AND c.state <> 'DELETED'
+  AND c.application = (SELECT number FROM applications WHERE id = :application)
+ORDER BY m.number DESC
+
+-- name: bookmark
+SELECT json_quote((SELECT position FROM bookmarks WHERE name = :name))
+
 -- page: expired
 SELECT json_quote(id) AS line FROM conversations
 WHERE expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at LIMIT :limit
@@ -308,11 +342,12 @@ ON CONFLICT (number) DO UPDATE SET
     expires_at = excluded.expires_at, profile = excluded.profile
 
 -- name: put_members
-INSERT INTO members (id, conversation, user_id, state, place, member)
-SELECT value->>2, c.number, value->>4, value->>5, c.place,
+INSERT INTO members (id, conversation, user_id, state, address, place, member)
+SELECT value->>2, c.number, value->>4, value->>5, value->>6, c.place,
     substr(:blobs, value->>0, value->>1)
 FROM json_each(:rows) CROSS JOIN conversations AS c ON c.number = value->>3 WHERE true
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, member = excluded.member
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state, address = excluded.address, member = excluded.member
 
 -- name: put_legs
 INSERT INTO legs (id, application, conversation, user_id, is_over, leg, started_at, call_status)
@@ -322,6 +357,29 @@ FROM json_each(:rows) WHERE true
 ON CONFLICT (id) DO UPDATE SET
     conversation = excluded.conversation, is_over = excluded.is_over, leg = excluded.leg,
     call_status = excluded.call_status
+
+-- name: put_sendings
+INSERT INTO sendings (id, application, stage, due_at, sending)
+SELECT value->>2, value->>3, value->>4, value->>5, substr(:blobs, value->>0, value->>1)
+FROM json_each(:rows) WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    stage = excluded.stage, due_at = excluded.due_at, sending = excluded.sending
+
+-- name: put_message_refs
+INSERT INTO message_refs (carrier, ref, sending)
+SELECT value->>2, value->>3, value->>4 FROM json_each(:rows) WHERE true
+ON CONFLICT (carrier, ref) DO UPDATE SET sending = excluded.sending
+
+-- name: put_inbounds
+INSERT INTO inbounds (id, application, carrier, ref, is_waiting, inbound)
+SELECT value->>2, value->>3, value->>4, value->>5, value->>6, substr(:blobs, value->>0, value->>1)
+FROM json_each(:rows) WHERE true
+ON CONFLICT (id) DO UPDATE SET is_waiting = excluded.is_waiting, inbound = excluded.inbound
+
+-- name: put_bookmarks
+INSERT INTO bookmarks (name, position) SELECT value->>2, value->>3
+FROM json_each(:rows) WHERE true
+ON CONFLICT (name) DO UPDATE SET position = excluded.position
 
 -- name: put_log
 INSERT INTO log (position, application, stream, id, type, record)

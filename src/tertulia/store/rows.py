@@ -7,10 +7,12 @@ as the bytes they are; nothing that was encoded is encoded again.
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from tertulia.model import event
 from tertulia.model.event import Event, State
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, MemberId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending
 from tertulia.model.state import Application, Conversation, Member, Profile, User
 from tertulia.ports import (
     FoundCalls,
@@ -32,6 +34,12 @@ class Became(Struct, frozen=True, omit_defaults=True):
     profile: Profile | None = None
     member: Member | None = None
     leg: Leg | None = None
+    sending: Sending | None = None
+    inbound: Inbound | None = None
+
+    @property
+    def value(self) -> event.Became | None:
+        return self.profile or self.member or self.leg or self.sending or self.inbound
 
 
 class Record(Struct, frozen=True, omit_defaults=True):
@@ -72,7 +80,7 @@ class EventRow(Struct, frozen=True, array_like=True):
             sender=record.sender,
             recipient=record.recipient,
             embedded=None if record.embedded is UNSET else bytes(record.embedded),
-            became=(became.profile or became.member or became.leg) if became else None,
+            became=became.value if became else None,
             position=place.position,
             deleted_at=place.deleted_at,
             state=_fold(self.receipts) if self.receipts else None,
@@ -100,7 +108,7 @@ def encode_record(event: Event) -> bytes:
     )
 
 
-def _became(became: Profile | Member | Leg | None) -> Became | None:
+def _became(became: event.Became | None) -> Became | None:
     match became:
         case Profile():
             return Became(profile=became)
@@ -108,6 +116,10 @@ def _became(became: Profile | Member | Leg | None) -> Became | None:
             return Became(member=became)
         case Leg():
             return Became(leg=became)
+        case Sending():
+            return Became(sending=became)
+        case Inbound():
+            return Became(inbound=became)
         case None:
             return None
 
@@ -177,6 +189,11 @@ profiles = msgspec.json.Decoder(list[ProfileRow])
 members = msgspec.json.Decoder(list[MemberRow])
 users = msgspec.json.Decoder(list[UserRow])
 legs = msgspec.json.Decoder(list[LegRow])
+sendings = msgspec.json.Decoder(list[Sending])
+unsent = msgspec.json.Decoder(list[tuple[int, Sending]])
+inbounds = msgspec.json.Decoder(list[Inbound])
+own_members = msgspec.json.Decoder(list[Member])
+bookmark = msgspec.json.Decoder(Position | None)
 calls = msgspec.json.Decoder(FoundCalls)
 applications = msgspec.json.Decoder(list[Application])
 joined = msgspec.json.Decoder(Joined)

@@ -21,6 +21,7 @@ from tertulia.store.migrations import check, migrate
 from tertulia.store.queries import SQL, listing
 from tertulia.store.reader import Parameter, Reader
 from tertulia.store.sqlite_directory import SqliteDirectory
+from tertulia.store.sqlite_messages import SqliteMessages
 from tertulia.store.tail import Tail
 from tertulia.store.writer import WAITING_MAX, Writer
 
@@ -109,7 +110,7 @@ class SqliteLog:
             self._writer.on_batch(wake)
 
 
-class SqliteStore(SqliteLog, SqliteDirectory):
+class SqliteStore(SqliteLog, SqliteDirectory, SqliteMessages):
     """Both ports over one file. Reads never wait for the writer."""
 
     def __init__(

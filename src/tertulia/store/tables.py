@@ -6,16 +6,18 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from tertulia.model.errors import Unavailable
-from tertulia.model.event import Blank, Event, Receipt
+from tertulia.model.event import Became, Blank, Bookmark, Event, Receipt
 from tertulia.model.ids import (
     ApplicationId,
     ConversationId,
     LegId,
     MemberId,
+    MessageId,
     Position,
     UserId,
 )
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending, SendingStatus
 from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Append, Conflict, NameTaken
 from tertulia.store.guards import Names, Removal, Row, check_append, claim_of
@@ -34,6 +36,10 @@ class Tables:
         self.conversations: dict[ConversationId, tuple[int, Profile]] = {}
         self.members: dict[ConversationId, dict[MemberId, tuple[int, Member]]] = {}
         self.legs: dict[LegId, tuple[int, Leg]] = {}
+        self.sendings: dict[MessageId, tuple[int, Sending]] = {}
+        self.message_refs: dict[tuple[str, str], MessageId] = {}
+        self.inbounds: dict[MessageId, tuple[int, Inbound]] = {}
+        self.bookmarks: dict[str, Position] = {}
         self.users: dict[UserId, tuple[int, User]] = {}
         self.applications: dict[ApplicationId, Application] = {}
         self._names = Names()
@@ -70,7 +76,7 @@ class Tables:
                     self._put(change)
         return Position(len(self.log))
 
-    def put(self, row: User | Application | Removal) -> None:
+    def put(self, row: User | Application | Removal | Bookmark) -> None:
         """Store, or raise NameTaken or Unavailable."""
         self._check_store()
         self._take_names([row])
@@ -113,7 +119,7 @@ class Tables:
                     raise Conflict(f"event {change.event_id} is blank already")
                 free.remove(change.event_id)
 
-    def _put(self, row: Profile | Member | Leg | User | Application | Removal) -> None:
+    def _put(self, row: Became | Bookmark | User | Application | Removal) -> None:
         match row:
             case Profile():
                 number, _ = self.conversations.get(row.id, (len(self.conversations) + 1, row))
@@ -126,6 +132,8 @@ class Tables:
             case Leg():
                 number, _ = self.legs.get(row.id, (len(self.legs) + 1, row))
                 self.legs[row.id] = (number, row)
+            case Sending() | Inbound() | Bookmark():
+                self._keep(row)
             case User():
                 number, _ = self.users.get(row.id, (len(self.users) + 1, row))
                 self.users[row.id] = (number, row)
@@ -133,6 +141,21 @@ class Tables:
                 self.applications[row.id] = row
             case Removal(application_id):
                 self.applications.pop(application_id, None)
+            case _:
+                assert_never(row)
+
+    def _keep(self, row: Sending | Inbound | Bookmark) -> None:
+        match row:
+            case Sending():
+                number, _ = self.sendings.get(row.id, (len(self.sendings) + 1, row))
+                self.sendings[row.id] = (number, row)
+                if row.status is SendingStatus.SUBMITTED:
+                    self.message_refs |= {(row.carrier, ref): row.id for ref in row.refs}
+            case Inbound():
+                number, _ = self.inbounds.get(row.id, (len(self.inbounds) + 1, row))
+                self.inbounds[row.id] = (number, row)
+            case Bookmark(name, position):
+                self.bookmarks[name] = position
             case _:
                 assert_never(row)
 

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 
+from tertulia.app.outside import Store
 from tertulia.model.event import RECEIPTS, Event, State
 from tertulia.model.events.registry import find
 from tertulia.model.events.values import EventReference
 from tertulia.model.fold import fold
-from tertulia.model.ids import ConversationId, EventId, LegId, Position
+from tertulia.model.ids import ConversationId, EventId, LegId, MessageId, Position
 from tertulia.model.leg import Leg
+from tertulia.model.sending import Inbound, Sending
 from tertulia.model.state import Conversation, Profile
-from tertulia.ports import Directory, EventLog, EventQuery
+from tertulia.ports import EventLog, EventQuery
 
 PAGE = 500
 
@@ -20,6 +22,8 @@ class Replayed:
     def __init__(self) -> None:
         self.conversations: dict[ConversationId, Conversation] = {}
         self.legs: dict[LegId, Leg] = {}
+        self.sendings: dict[MessageId, Sending] = {}
+        self.inbounds: dict[MessageId, Inbound] = {}
         self.states: dict[tuple[ConversationId, EventId], State] = defaultdict(dict)
         self.deleted: set[tuple[ConversationId, EventId]] = set()
         self.events = 0
@@ -28,6 +32,10 @@ class Replayed:
         self.events += 1
         if isinstance(event.became, Leg):
             self.legs[event.became.id] = event.became
+        elif isinstance(event.became, Sending):
+            self.sendings[event.became.id] = event.became
+        elif isinstance(event.became, Inbound):
+            self.inbounds[event.became.id] = event.became
         if event.conversation_id is None:
             if isinstance(event.became, Profile):
                 known = self.conversations.get(event.became.id)
@@ -67,14 +75,18 @@ async def replay(log: EventLog) -> Replayed:
     return replayed
 
 
-async def check_replay(log: EventLog, directory: Directory) -> Replayed:
+async def check_replay(store: Store) -> Replayed:
     """Raises AssertionError with the conversation that differs."""
-    replayed = await replay(log)
+    replayed = await replay(store)
     for conversation_id, folded in replayed.conversations.items():
-        assert await directory.conversation(conversation_id) == folded, conversation_id
-        await _check_history(log, replayed, folded)
+        assert await store.conversation(conversation_id) == folded, conversation_id
+        await _check_history(store, replayed, folded)
     for leg_id, leg in replayed.legs.items():
-        assert await directory.leg(leg_id) == leg, leg_id
+        assert await store.leg(leg_id) == leg, leg_id
+    for message_id, sending in replayed.sendings.items():
+        assert await store.sending(message_id) == sending, message_id
+    for message_id, inbound in replayed.inbounds.items():
+        assert await store.inbound(message_id) == inbound, message_id
     return replayed
 
 

@@ -15,13 +15,14 @@ from tertulia.app.outside import Outside, Store
 from tertulia.devkit import RsaSmith
 from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
-from tertulia.model.events.voicehook import VOICE_WEBHOOK, voice_body
 from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, SessionId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.state import Application, Webhook
+from tertulia.model.notices import notice_of
+from tertulia.model.state import Application
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.services.calls import Patience
+from tertulia.services.messaging import Messaging
 from tertulia.services.telephony import Telephony
 from tertulia.services.voicehooks import Question, Unanswered
 from tertulia.settings import Settings
@@ -30,6 +31,7 @@ from tertulia.store.memory import MemoryStore
 from tertulia.store.memory_search import MemorySearch
 from tertulia.store.session_ledger import MemorySessionLedger
 from tertulia.testing.exchange import Exchange
+from tertulia.testing.post import Post, PostRoutes
 from tertulia.testing.replay import check_replay
 from tertulia.testing.speaking import ToneSpeech
 from tertulia.testing.studio import Studio
@@ -205,6 +207,8 @@ class World:
         self.speech = ToneSpeech()
         self.downloads = Shelf()
         self.answers = Written()
+        self.post, self.other_post = Post(), Post("other")
+        self.routes = PostRoutes((self.post, self.other_post), NUMBER)
         scratch = mkdtemp(prefix="tertulia-")
         finalize(self, rmtree, scratch, ignore_errors=True)
         self.settings = settings
@@ -213,6 +217,9 @@ class World:
             announcer=self.announced, ledger=MemorySessionLedger(), workers=self.studio,
             telephony=Telephony(
                 self.exchange, lambda _: [NUMBER], is_simulated=SIMULATED.__contains__
+            ),
+            messaging=Messaging(
+                {each.name: each for each in (self.post, self.other_post)}, self.routes
             ),
             speech=self.speech, downloads=self.downloads, answers=self.answers,
             scratch=Path(scratch), house=house,
@@ -226,6 +233,7 @@ class World:
             id=self.ids.application(), name="test", public_key=public_key, created_at=EPOCH
         )
         self._token_count = 0
+        self.routes.owner = self.application.id
         self._dispatched = Position(0)
 
     @classmethod
@@ -237,6 +245,8 @@ class World:
         await world.store.put_application(world.application)
         await world.hub.live.delivery.start()
         await world.hub.services.conductor.start()
+        for post in (world.post, world.other_post):
+            await post.start(world.hub.services.arrivals)
         world.exchange.on_signal(world.hub.services.phones.hear)
         world.hub.services.audio.library.address = "https://tertulia.test"
         return world
@@ -292,17 +302,16 @@ class World:
             await self._dispatch()
 
     async def _dispatch(self) -> None:
-        """Voice webhooks hear what has been kept for them."""
+        """Webhooks hear the notices that have been kept for them."""
         for event in await self.store.follow(self._dispatched):
             self._dispatched = event.position
-            if event.type == VOICE_WEBHOOK:
-                body = voice_body(event.body)
-                webhook = Webhook(body.url, http_method=body.method)
-                told = Question(event.application_id, webhook, body.members)
+            notice = notice_of(event)
+            if notice is not None:
+                told = Question(event.application_id, notice.webhook, notice.members)
                 self.answers.asked.append(told)
 
     async def check_replay(self) -> None:
-        await check_replay(self.store, self.store)
+        await check_replay(self.store)
 
 
 def with_limits(settings: Settings, **limits: int) -> Settings:

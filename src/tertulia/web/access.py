@@ -114,12 +114,21 @@ class Access:
         Takes the same time whichever part is wrong. An account without a secret lets nobody in.
         """
         api_key, _, api_secret = _basic(_credentials(header, "basic")).partition(b":")
+        return self.secret(api_key, api_secret)
+
+    def secret(self, api_key: bytes, api_secret: bytes) -> str:
+        """As `account`, for a key and a secret that came by another way."""
         account = self._account
         is_key = hmac.compare_digest(api_key, account.api_key.encode())
         is_secret = hmac.compare_digest(api_secret, account.api_secret.encode())
         if not (is_key & is_secret) or not account.api_secret:
             raise InvalidToken("The API key or the API secret is wrong.")
         return account.api_key
+
+    def key(self, api_key: str) -> None:
+        """Raises InvalidToken unless it is the account's: a signature is to show the rest."""
+        if not hmac.compare_digest(api_key.encode(), self._account.api_key.encode()):
+            raise InvalidToken("The API key is wrong.")
 
     def forget(self, application_id: ApplicationId) -> None:
         """Look the application up again: it has changed or is gone."""

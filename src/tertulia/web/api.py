@@ -17,6 +17,7 @@ from tertulia.model.errors import (
     NotAcceptable,
     Rejected,
     Unavailable,
+    Unprocessable,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -77,10 +78,12 @@ class Api:
         if route.handler is None:
             raise LookupError(f"{route.operation} has no handler")
         has_token = route.guard is Guard.SIGNED and "authorization" in request.headers
-        if route.guard is Guard.APPLICATION or has_token:
+        header = request.headers.get("authorization", "")
+        as_account = route.guard is Guard.EITHER and header[:6].lower() == "basic "
+        if as_account or route.guard is Guard.ACCOUNT:
+            self._access.account(header)
+        elif route.guard in (Guard.APPLICATION, Guard.EITHER) or has_token:
             return await self._as_application(route, call, route.handler)
-        if route.guard is Guard.ACCOUNT:
-            self._access.account(request.headers.get("authorization"))
         self._decode(route, call)
         return await route.handler(call)
 
@@ -134,9 +137,14 @@ class Api:
             content_type = request.headers.get("content-type", "application/json")
             if "json" not in content_type.lower():
                 raise UnsupportedMediaType()
-        check_nesting(raw)
-        # COMPAT: the Python SDK creates with defaults by sending no body at all
-        return decode_with(self._decoders[route.body], raw or b"{}")
+        try:
+            check_nesting(raw)
+            # COMPAT: the Python SDK creates with defaults by sending no body at all
+            return decode_with(self._decoders[route.body], raw or b"{}")
+        except ValidationFailed as failure:
+            if Unprocessable.status not in route.refusals:
+                raise
+            raise Unprocessable(parameters=failure.parameters) from None
 
 
 def _parse_query(text: str) -> dict[str, str]:

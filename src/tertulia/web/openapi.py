@@ -7,7 +7,6 @@ from msgspec.json import schema_components
 
 from tertulia import __version__
 from tertulia.model.conversation import ConversationDraft
-from tertulia.protocols.form import FORM
 from tertulia.services.users import UserDraft
 from tertulia.web.openapi_schemas import REF, Schema, Schemas, schemas_of
 from tertulia.web.problems import Problem
@@ -28,10 +27,16 @@ _TAGS = {
     "knocking": "Calls of clients to the application.",
     "levels": "Extension: who hears whom in a conversation, and how loud each is.",
     "messages": "Extension: messages with their edits, reactions and replies.",
+    "message_api": "Messages beyond the app: by SMS, WhatsApp and other channels.",
+    "carriers": "What carriers of messages tell this server.",
+    "sms": "The older way of sending an SMS.",
     "search": "Extension: what was said, by its words.",
     "media": "Files that are sent with events.",
     "applications": "The owners of everything, their keys and webhooks.",
     "webhooks": "What became of the webhooks.",
+    "message_status": "Extension: what has become of messages beyond the app.",
+    "message_carriers": "Extension: how the carriers of messages do.",
+    "handsets": "Extension: the simulated handsets of development mode.",
     "legacy_conversations": "Conversations in the older editions.",
     "legacy_members": "Members in the older editions.",
     "legacy_events": "Events in the older editions.",
@@ -51,6 +56,10 @@ _PATH: dict[str, Schema] = {
     "asr_id": {"type": "string", "minLength": 1, "description": "Id of a recognition."},
     "knocking_id": {"type": "string", "minLength": 1, "description": "Id, `knocking-…`."},
     "media_id": {"type": "string", "minLength": 1, "description": "Id, `MED-…`."},
+    "message_id": {"type": "string", "minLength": 1, "description": "Id, a UUID."},
+    "carrier": {"type": "string", "minLength": 1, "description": "Name, as the plan has it."},
+    "channel": {"type": "string", "minLength": 1, "description": "A messaging channel: `sms` …"},
+    "address": {"type": "string", "minLength": 1, "description": "Number or id of a handset."},
     "dc": {"type": "string", "enum": [DATA_CENTER], "description": "Data centre."},
     "event_id": {
         "type": "integer", "minimum": 0, "maximum": 10**15 - 1,
@@ -82,12 +91,14 @@ _ERRORS: dict[int, tuple[str, str, Schema]] = {
     414: ("UriTooLong", "The address is too long.", {}),
     415: ("UnsupportedMediaType", "The body must be JSON.", {}),
     416: ("RangeNotSatisfiable", "The range lies behind the end.", {}),
+    422: ("Unprocessable", "The value of a parameter is not valid.", {}),
     429: ("TooManyRequests", "The application sends too many requests.", _SECONDS),
     431: ("HeadersTooLarge", "The header fields are too large.", {}),
     500: ("InternalError", "A bug; it is logged.", {}),
     501: ("NotImplemented", "The host of this server cannot do it.", {}),
     503: ("Unavailable", "Nothing can be stored right now, or not all is ready.", _SECONDS),
 }
+_OCTETS = "application/octet-stream"
 _NAMED = (ConversationDraft, UserDraft)
 """Bodies with a name that somebody else may have."""
 
@@ -141,7 +152,9 @@ def _json(schema: Schema) -> Schema:
 def _content(body: Any, schema: Schema) -> Schema:
     if not isinstance(body, Upload):
         return _json(schema)
-    return {"content": {type_: {"schema": schema} if type_ == FORM else {} for type_ in body.types}}
+    return {
+        "content": {type_: {} if type_ == _OCTETS else {"schema": schema} for type_ in body.types}
+    }
 
 
 def _operation(route: Route, schemas: Schemas) -> Schema:
@@ -149,7 +162,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         "operationId": route.operation,
         "summary": route.summary,
         "tags": [route.group],
-        "security": [{route.guard.scheme: []}] if route.guard.scheme else [],
+        "security": [{name: []} for name in route.guard.schemes],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, schemas),
     }
@@ -204,7 +217,7 @@ def _refusals(route: Route) -> list[int]:
     found = {400, 414, 431, 500, 503, *route.refusals}
     if route.guard is not Guard.OPEN:
         found |= {401, 406}
-    if route.guard in (Guard.APPLICATION, Guard.SIGNED):
+    if route.guard in (Guard.APPLICATION, Guard.SIGNED, Guard.EITHER):
         found |= {403, 429}
     if route.names:
         found.add(404)

@@ -56,13 +56,17 @@ class Guard(StrEnum):
     SIGNED = "signed"
     """A token of an application, or an address that the handler finds to be signed: it has to
     look, when no actor is set."""
+    EITHER = "either"
+    """A token of an application, or the account's key and secret: then there is no actor."""
     OPEN = "open"
 
     @property
-    def scheme(self) -> str:
-        """Name of the credentials in the API description; empty when none are needed."""
-        names = {Guard.SIGNED: Guard.APPLICATION.value, Guard.OPEN: ""}
-        return names.get(self, self.value)
+    def schemes(self) -> tuple[str, ...]:
+        """Names of the credentials in the API description, of which any will do; empty when none
+        are needed."""
+        token, account = Guard.APPLICATION.value, Guard.ACCOUNT.value
+        names = {Guard.SIGNED: (token,), Guard.EITHER: (token, account), Guard.OPEN: ()}
+        return names.get(self, (self.value,))
 
 
 class Upload(Struct, frozen=True):

@@ -22,7 +22,7 @@ from tertulia.model.events.registry import (
     event,
     find,
 )
-from tertulia.model.events.voicehook import VOICE_WEBHOOK
+from tertulia.model.notices import TARGETS as NOTICES
 from tertulia.web.documents import read_examples, write_reference
 
 ROOT = Path(__file__).parents[3]
@@ -73,9 +73,9 @@ def names(flag: Creator | Reach) -> set[str]:
 
 
 def test_sixty_eight_types_and_our_own_of_which_forty_seven_founded_the_page() -> None:
-    assert len(TYPES) == 68 + len(EXTENSIONS) + 1
+    assert len(TYPES) == 68 + len(EXTENSIONS) + len(NOTICES)
     ours = [found.name for found in TYPES if found.name.startswith(RESERVED)]
-    assert ours == [*EXTENSIONS, VOICE_WEBHOOK]
+    assert ours == [*EXTENSIONS, *sorted(NOTICES, reverse=True)]
     assert len(FOUNDING) == len(set(FOUNDING)) == 47
     declared = [found.name for found in TYPES]
     assert [name for name in declared if name in FOUNDING] == FOUNDING
@@ -85,7 +85,7 @@ def test_founding_types_come_first_in_their_heading_and_headings_in_order() -> N
     headings = list(dict.fromkeys(found.group for found in TYPES))
     assert headings == [
         "leg", "audio", "message", "conversation", "member", "rtc", "sip", "custom", "deletion",
-        "legacy", "knocking", "mixer", "extensions", "voicehook",
+        "legacy", "knocking", "mixer", "extensions", "messaging", "voicehook",
     ]  # fmt: skip
     for heading in headings:
         founding = [found.name in FOUNDING for found in TYPES if found.group == heading]
@@ -129,7 +129,7 @@ def test_what_goes_where() -> None:
 
 def test_what_is_kept_where() -> None:
     assert {found.name for found in TYPES if found.keep is Keep.APPLICATION} == {
-        *APPLICATION, VOICE_WEBHOOK,
+        *APPLICATION, *NOTICES,
     }  # fmt: skip
     assert {found.name for found in TYPES if found.keep is Keep.NEVER} == NEVER
 

@@ -1,4 +1,4 @@
-"""`make events-proof`: cause every event that calls can cause, look for it at the webhook, in live
+"""`make events-proof`: cause every event of the catalogue, look for it at the webhook, in live
 sessions and in the history, print one table. Exits with 1 unless all is as the catalogue says.
 """
 

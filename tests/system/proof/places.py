@@ -1,12 +1,13 @@
 """Where events are seen: what each place shows of an event, to be compared with the log."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 from tests.system.books import Books
 from tests.system.caller import Caller
-from tests.system.diary import Entry
+from tests.system.diary import PATIENCE, Entry
 
 from tertulia.client.session import Arrival
 from tertulia.dispatch.envelope import OUTSIDE, SIGNALLING
@@ -50,13 +51,39 @@ class Ledger(Books):
     def __init__(self) -> None:
         super().__init__()
         self.sights: dict[int, Sight] = {}
+        self.fleeting: list[Sight] = []
+        """Of what is not kept, and has no position."""
+        self._numbers: set[tuple[str | None, int | None]] = set()
+        self._news = asyncio.Event()
 
     def enter(self, headers: dict[str, str], body: bytes, *, taken: bool) -> None:
-        super().enter(headers, body, taken=taken)
         told = msgspec.json.decode(body)
         lifted = {name: told[name] for name in _SIGNALS if name in told}
         sight = Sight(told["type"], told.get("id"), told["body"] | lifted)
+        if "tertulia-position" not in headers:
+            self._signed(headers, body)
+            self.fleeting.append(sight)
+            return
+        super().enter(headers, body, taken=taken)
         self.sights[int(headers["tertulia-position"])] = sight
+        self._numbers.add((told.get("conversation_id"), sight.number))
+        self._news.set()
+
+    async def until(self, name: Name) -> None:
+        """Wait until an event has come."""
+        async with asyncio.timeout(PATIENCE):
+            while name not in self._numbers:
+                self._news.clear()
+                await self._news.wait()
+
+
+def fleeting(arrivals: Iterable[Arrival]) -> list[Sight]:
+    """Of sessions: what has no number."""
+    return [
+        Sight(type_, None, payload["body"])
+        for type_, payload, _ in arrivals
+        if "body" in payload and payload.get("id") is None
+    ]
 
 
 def of_sessions(arrivals: Iterable[Arrival]) -> Iterator[tuple[Name, Sight]]:

@@ -93,9 +93,19 @@ async def venue(plant: Plant, folder: Path) -> AsyncIterator[Venue]:
     ):  # fmt: skip
         await asyncio.to_thread(wait_for_phones, here.tree.data)
         told = {"event_url": {"address": url, "http_method": "POST"}}  # as it is already
-        voice = voice_webhooks(program.url)
-        await asyncio.to_thread(set_webhooks, here.stage.document, rtc=told, voice=voice)
+        own = {
+            "rtc": told, "voice": voice_webhooks(program.url),
+            "messages": message_webhooks(program.url),
+        }  # fmt: skip
+        await asyncio.to_thread(set_webhooks, here.stage.document, **own)
         watcher = await here.phone("watcher")
         made = Venue(here, program, ledger, watcher, f"{files}{_FILE}")
         await made.watch(here.conversation)
         yield made
+
+
+def message_webhooks(url: str) -> dict[str, Any]:
+    return {
+        name: {"address": f"{url}{path}", "http_method": "POST"}
+        for name, path in (("inbound_url", "/inbound"), ("status_url", "/status"))
+    }

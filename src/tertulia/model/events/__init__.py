@@ -17,5 +17,6 @@ from tertulia.model.events import legacy as legacy
 from tertulia.model.events import knocking as knocking
 from tertulia.model.events import mixer as mixer
 from tertulia.model.events import extensions as extensions
+from tertulia.model.events import messaging as messaging
 from tertulia.model.events import voicehook as voicehook
 # isort: on

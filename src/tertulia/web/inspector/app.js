@@ -6,6 +6,7 @@ import { Chat } from './chat.js';
 import { Conversations } from './conversations.js';
 import { curl } from './api.js';
 import { announce, button, copy, copyButton, element, fill, shortId } from './dom.js';
+import { Handsets } from './handsets.js';
 import { forget, logIn } from './login.js';
 import { Names } from './names.js';
 import { Phone } from './phone.js';
@@ -16,13 +17,14 @@ import { Webhooks } from './webhooks.js';
 
 const BACK = 200;
 const FIRST = 'timeline';
+const REFRESHED = ['applications', 'calls', 'handsets', 'users', 'webhooks'];
 const byId = (id) => document.getElementById(id);
 
 async function start() {
   byId('theme').addEventListener('click', () => window.toggleTheme());
-  const { api, isDevelopment } = await logIn(byId('login'));
+  const { api, isDevelopment, number = '' } = await logIn(byId('login'));
   const names = new Names();
-  const room = { api, names, isDevelopment, go: (where) => { location.hash = `/${where}`; } };
+  const room = { api, names, isDevelopment, number, go: (where) => { location.hash = `/${where}`; } };
   document.body.classList.add('is-in');
   showIdentity(api, isDevelopment);
 
@@ -34,6 +36,7 @@ async function start() {
     chat: new Chat(byId('chat'), room),
     phone: new Phone(byId('phone'), room),
     calls: new Calls(byId('calls'), room),
+    handsets: new Handsets(byId('handsets'), room),
     conversations: new Conversations(byId('conversations'), room),
     users: new Users(byId('users'), room),
     webhooks: new Webhooks(byId('webhooks'), room),
@@ -77,7 +80,7 @@ function navigate(sections, timeline) {
     return;
   }
   sections[name].openItem(decodeURIComponent(id));
-  if (['applications', 'calls', 'users', 'webhooks'].includes(name)) sections[name].refresh();
+  if (REFRESHED.includes(name)) sections[name].refresh();
 }
 
 function showIdentity(api, isDevelopment) {

@@ -52,7 +52,9 @@ export class Chat {
     });
   }
 
-  onEvent({ type }) {
+  onEvent(event) {
+    const { type } = event;
+    this.#talk?.overhear(event);
     if (type === 'conversation:created' && this.setup.isConnected) this.refresh();
   }
 

@@ -6,6 +6,8 @@ const REPORT = /^(?:message|text|image):(delivered|seen|submitted|rejected|undel
 const STATES = { seen_by: 'seen', delivered_to: 'delivered', submitted_to: 'submitted',
   rejected_by: 'rejected', undeliverable_to: 'undeliverable' };
 const EXTENSION = 'custom:tertulia:';
+const CARRIER_WORD = 'member:message:status';
+const RANKS = { submitted: 1, delivered: 2, rejected: 3, undeliverable: 3, seen: 4 };
 
 export class ChatLog {
   #entries = new Map();
@@ -33,6 +35,7 @@ export class ChatLog {
     if (MESSAGES.has(type)) return this.#add(event, 'message');
     const report = REPORT.exec(type);
     if (report) return this.#about(event, (entry) => reported(entry, report[1], event.from));
+    if (type === CARRIER_WORD) return this.#about(event, explained);
     if (type === 'event:delete') return this.#about(event, blank);
     if (type.startsWith(EXTENSION)) return this.#extend(event);
     if (type.startsWith('text:typing:')) return [];
@@ -46,7 +49,7 @@ export class ChatLog {
     const entry = { key, id: event.id ?? null, order: event.id ?? this.#last, kind,
       type: event.type, from: event.from ?? '', user: event._embedded?.from_user ?? null,
       at: event.timestamp, body: event.body ?? {}, isDeleted: false, edited: '', replyTo: null,
-      reactions: new Map(), reports: new Map() };
+      reactions: new Map(), reports: new Map(), reasons: new Map() };
     for (const [name, state] of Object.entries(STATES)) {
       for (const member of Object.keys(event.state?.[name] ?? {})) reported(entry, state, member);
     }
@@ -59,10 +62,10 @@ export class ChatLog {
 
   /** Change the entry that the event is about, now or when it comes: history is read backwards. */
   #about(event, change) {
-    const target = Number(event.body?.event_id);
+    const target = Number(event.body?.event_id ?? event.body?.original_event_id);
     const entry = this.entry(target);
     if (entry === undefined) {
-      this.#owed.set(target, [...this.#owed.get(target) ?? [], change]);
+      this.#owed.set(target, [...this.#owed.get(target) ?? [], (found) => change(found, event)]);
       return [];
     }
     change(entry, event);
@@ -82,7 +85,13 @@ export class ChatLog {
 
 /** `seen` says more than `delivered`. */
 function reported(entry, state, member) {
-  if (member && entry.reports.get(member) !== 'seen') entry.reports.set(member, state);
+  const known = RANKS[entry.reports.get(member)] ?? 0;
+  if (member && RANKS[state] > known) entry.reports.set(member, state);
+}
+
+/** Why a carrier did not bring it to a member. */
+function explained(entry, { from, body }) {
+  if (body.error) entry.reasons.set(from, body.error.reason || body.error.code);
 }
 
 function blank(entry) {

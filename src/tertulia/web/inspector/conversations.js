@@ -1,9 +1,11 @@
 // Conversations: the list, a new one, and one with its members.
 import { curl } from './api.js';
+import { badge, endName } from './channels.js';
 import { announce, button, confirmed, copyButton, day, element, emptyHint, field, fill }
   from './dom.js';
 import { jsonView } from './json_view.js';
 import { PagedList, listAndDetail } from './paged_list.js';
+import { reachForm } from './reaching.js';
 import { fact, newForm, sectionHead, tried } from './section.js';
 
 const PATH = '/v1/conversations';
@@ -13,6 +15,7 @@ export class Conversations {
   #room;
   #open = null;
   #due = 0;
+  #reaching = { id: null, element: null };
 
   /** `room` is what all sections share: api, names, go, isDevelopment. */
   constructor(section, room) {
@@ -125,7 +128,8 @@ export class Conversations {
           on: { click: () => this.#room.go(`users/${user.id}`) } }, user.display_name || user.name)),
         element('td', {}, element('span', { class: 'state', data: { state: member.state } },
           member.state.toLowerCase())),
-        element('td', {}, member.channel?.type ?? ''));
+        element('td', { class: 'way' }, badge(member.channel?.type), ' ',
+          element('span', { class: 'mono' }, endName(member.channel?.to))));
     });
     const told = members.next ? `the first ${rows.length}` : String(rows.length);
     const table = element('table', {}, element('thead', {}, element('tr', {},
@@ -134,7 +138,7 @@ export class Conversations {
     return element('section', { class: 'part' },
       element('h4', {}, 'Members ', element('span', { class: 'count' }, told)),
       rows.length ? table : element('p', { class: 'hint' }, 'Nobody was ever here.'),
-      this.#entrance(found));
+      this.#entrance(found), this.#reachingOf(found.id));
   }
 
   #entrance(found) {
@@ -151,6 +155,14 @@ export class Conversations {
       });
     } } }, field('User', name), field('State', state), element('button', { class: 'small' }, 'Add'));
     return form;
+  }
+
+  /** Drawn once for a conversation: what is filled in stays when others come and go. */
+  #reachingOf(id) {
+    if (this.#reaching.id !== id) {
+      this.#reaching = { id, element: reachForm(this.#room, id, () => this.#showOpen()) };
+    }
+    return this.#reaching.element;
   }
 
   async #delete(found) {

@@ -8,7 +8,9 @@ const KEPT = 'tertulia.login';
 /** An Api that is logged in, and whether the server said how to by itself. */
 export async function logIn(place) {
   const offered = await development();
-  if (offered) return { api: await apiOf(offered), isDevelopment: true };
+  if (offered) {
+    return { api: await apiOf(offered), isDevelopment: true, number: offered.number };
+  }
   const kept = read();
   if (kept) {
     try { return { api: await apiOf(kept), isDevelopment: false }; } catch { forget(); }

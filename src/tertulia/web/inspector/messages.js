@@ -1,9 +1,11 @@
 // The messages of a chat on the screen: who, what, when, and what became of it.
+import { badge, fateOf } from './channels.js';
 import { button, clock, element, fill, icon, iconButton, outwardLink } from './dom.js';
 import { oneLine } from './json_view.js';
 import { reactionsOf, textOf } from './chat_log.js';
 import { contentOf, sentence } from './words.js';
 
+const FAILED = new Set(['rejected', 'undeliverable']);
 const REACTIONS = ['👍', '❤️', '😂', '🎉'];
 const LINKED = new Set(['audio', 'video', 'file', 'vcard', 'image']);
 const GROUP_MS = 180_000;
@@ -92,10 +94,11 @@ export class Messages {
     const row = element('li', { class: `message ${isOwn ? 'own' : 'other'}`,
       data: { key: entry.key, type: entry.type } },
     element('p', { class: 'who' }, element('b', {}, this.#talk.nameOf(entry)), ' ',
-      element('time', { datetime: entry.at }, clock(entry.at).slice(0, 5))),
+      this.#wayOf(entry.from), element('time', { datetime: entry.at }, clock(entry.at).slice(0, 5))),
     element('div', { class: 'bubble-line' }, element('div', { class: 'bubble' }, this.#quoteOf(entry),
       this.#contentOf(entry)), more),
-    this.#reactionsOf(entry), tools, isOwn ? this.#reportOf(entry) : '');
+    this.#reactionsOf(entry), tools, isOwn ? this.#reportOf(entry) : '',
+    this.#recipientsOf(entry));
     return row;
   }
 
@@ -157,9 +160,25 @@ export class Messages {
     }));
   }
 
+  /** The channel by which a member without the app writes. */
+  #wayOf(memberId) {
+    const channel = memberId && this.#talk.channelOf(memberId);
+    return channel ? [badge(channel.type), ' '] : null;
+  }
+
+  /** What became of it at each member without the app. */
+  #recipientsOf(entry) {
+    const reached = [...entry.reports].filter(([member]) => this.#talk.channelOf(member));
+    if (reached.length === 0) return null;
+    return element('ul', { class: 'recipients', 'aria-label': 'Recipients' },
+      reached.map(([member, state]) => element('li', {},
+        badge(this.#talk.channelOf(member).type), element('b', {}, this.#talk.memberName(member)),
+        fateOf({ state, reason: FAILED.has(state) && entry.reasons.get(member) }))));
+  }
+
   #reportOf(entry) {
     const by = (state) => [...entry.reports].filter(([member, is]) => is === state
-      && member !== this.#talk.memberId).map(([member]) => this.#talk.memberName(member));
+      && member !== this.#talk.memberId && !this.#talk.channelOf(member)).map(([member]) => this.#talk.memberName(member));
     const seen = by('seen');
     const delivered = by('delivered');
     const others = ['rejected', 'undeliverable'].find((state) => by(state).length);
@@ -167,6 +186,7 @@ export class Messages {
     if (others) told = others;
     else if (seen.length) told = `seen by ${seen.join(', ')}`;
     else if (delivered.length) told = `delivered to ${delivered.join(', ')}`;
+    if (told === 'sent' && this.#recipientsOf(entry)) return null;
     return element('p', { class: 'report', data: { report: told.split(' ')[0] } }, told);
   }
 

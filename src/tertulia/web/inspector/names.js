@@ -4,6 +4,7 @@ export class Names {
   #users = new Map();
   #members = new Map();
   #conversations = new Map();
+  #channels = new Map();
 
   learnUser({ id, name, display_name: shown }) {
     if (id && (shown || name)) this.#users.set(id, shown || name);
@@ -13,7 +14,8 @@ export class Names {
     if (id && (shown || name)) this.#conversations.set(id, shown || name);
   }
 
-  learnMember({ id, _embedded: embedded }) {
+  learnMember({ id, channel, _embedded: embedded }) {
+    if (channel?.type) this.#channels.set(id, channel);
     const user = embedded?.user;
     if (!user) return;
     this.learnUser(user);
@@ -27,6 +29,7 @@ export class Names {
       this.learnUser(user);
       if (from) this.#members.set(from, user.display_name || user.name);
     }
+    if (type === 'member:joined' && body.channel?.type) this.#channels.set(from, body.channel);
     if (type === 'conversation:created' || type === 'conversation:updated') {
       this.learnConversation(body);
     }
@@ -42,6 +45,11 @@ export class Names {
 
   member(id) {
     return this.#members.get(id) ?? '';
+  }
+
+  /** How a member is reached; undefined when that is not known. */
+  channel(id) {
+    return this.#channels.get(id);
   }
 
   conversation(id) {

@@ -1,4 +1,5 @@
 // One user in one conversation: the live session, the log, and everything the user can do there.
+import { isMessaging } from './channels.js';
 import { ChatLog, textOf } from './chat_log.js';
 import { joined } from './joining.js';
 import { Session } from './session.js';
@@ -19,6 +20,8 @@ export class Talk {
   #next = '';
   #reported = new Set();
   #wasLive = false;
+  #isLeaving = false;
+  #telling = new Set();
 
   constructor(room, user, conversation, view) {
     this.#room = room;
@@ -51,7 +54,10 @@ export class Talk {
     this.#session.close();
   }
 
+  /** Once what was seen has been told: who has left may tell nothing. */
   async leave() {
+    this.#isLeaving = true;
+    await Promise.all(this.#telling);
     await this.#ask('PATCH', `${this.path}/members/${this.memberId}`, { state: 'left' });
     this.end();
   }
@@ -123,6 +129,18 @@ export class Talk {
     this.#report(entry, 'seen');
   }
 
+  /** How a member is reached who has no app; undefined for all others. */
+  channelOf(memberId) {
+    const channel = this.#room.names.channel(memberId);
+    return isMessaging(channel?.type) ? channel : undefined;
+  }
+
+  /** Of the application's events: what sessions are not told of. */
+  overhear(event) {
+    const { type, conversation_id: id } = event;
+    if (id === this.conversation.id && type === 'member:message:status') this.#take([event]);
+  }
+
   /** Where an uploaded picture can be shown from; '' when it is not on this server. */
   async picture(address) {
     const url = new URL(address, location.origin);
@@ -174,9 +192,11 @@ export class Talk {
 
   #report(entry, what) {
     const key = `${entry.id} ${what}`;
-    if (!this.memberId || this.#reported.has(key)) return;
+    if (!this.memberId || this.#isLeaving || this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#try(() => this.#post(`${entry.type}:${what}`, { event_id: entry.id }));
+    const told = this.#try(() => this.#post(`${entry.type}:${what}`, { event_id: entry.id }));
+    this.#telling.add(told);
+    told.finally(() => this.#telling.delete(told));
   }
 
   #onState(state, detail) {

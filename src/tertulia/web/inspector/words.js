@@ -1,5 +1,6 @@
 // What an event says, in a person's words.
 import { AUDIO_SENTENCES } from './audio_words.js';
+import { CHANNELS } from './channels.js';
 import { oneLine } from './json_view.js';
 
 /** Headings of the timeline's filter, in the order they are shown. */
@@ -27,6 +28,10 @@ const SENTENCES = {
   'conversation:created': (who, body) => `“${body.display_name || body.name}” was created`,
   'conversation:updated': (who, body) => `“${body.display_name || body.name}” was changed`,
   'conversation:deleted': (who, body) => `“${body.display_name || body.name}” was deleted`,
+  'member:message:status': (who, body) => `${labelOf(body.channel_type)} to ${body.to} with `
+    + `#${body.original_event_id}${body.error ? `: ${body.error.reason || body.error.code}` : ''}`,
+  'custom:tertulia:message': (who, { message_uuid: id, members = {} }) =>
+    `${labelOf(members.channel)} ${id.slice(0, 8)}: ${members.status ?? 'under way'}`,
   'event:delete': (who, body) => `${who} deleted #${body.event_id}`,
   'text:typing:on': (who) => `${who} types`,
   'text:typing:off': (who) => `${who} stopped typing`,
@@ -65,4 +70,8 @@ export function contentOf(body) {
 
 function nameOf(user) {
   return user?.display_name || user?.name || '';
+}
+
+function labelOf(channel) {
+  return CHANNELS[channel]?.label ?? 'message';
 }

@@ -56,6 +56,8 @@ class DevelopmentKeys(Struct, frozen=True):
     api_secret: str
     private_key: str
     """PEM."""
+    number: str = ""
+    """Of the application, to send from."""
 
 
 class InspectorFile(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""What messages beyond the app cost."""

@@ -1,0 +1,166 @@
+"""Numbers of SMPP 3.4: commands (5.1.2.1), statuses (5.1.3), tags (5.3.2), states (5.2.28)."""
+
+from enum import IntEnum
+
+RESPONSE = 0x80000000
+"""The bit of a command that answers."""
+
+
+class Command(IntEnum):
+    GENERIC_NACK = 0x80000000
+    BIND_RECEIVER = 0x00000001
+    BIND_RECEIVER_RESP = 0x80000001
+    BIND_TRANSMITTER = 0x00000002
+    BIND_TRANSMITTER_RESP = 0x80000002
+    QUERY_SM = 0x00000003
+    QUERY_SM_RESP = 0x80000003
+    SUBMIT_SM = 0x00000004
+    SUBMIT_SM_RESP = 0x80000004
+    DELIVER_SM = 0x00000005
+    DELIVER_SM_RESP = 0x80000005
+    UNBIND = 0x00000006
+    UNBIND_RESP = 0x80000006
+    REPLACE_SM = 0x00000007
+    REPLACE_SM_RESP = 0x80000007
+    CANCEL_SM = 0x00000008
+    CANCEL_SM_RESP = 0x80000008
+    BIND_TRANSCEIVER = 0x00000009
+    BIND_TRANSCEIVER_RESP = 0x80000009
+    ENQUIRE_LINK = 0x00000015
+    ENQUIRE_LINK_RESP = 0x80000015
+    DATA_SM = 0x00000103
+    DATA_SM_RESP = 0x80000103
+
+
+BINDS = frozenset({Command.BIND_RECEIVER, Command.BIND_TRANSMITTER, Command.BIND_TRANSCEIVER})
+
+
+class Status(IntEnum):
+    """Names without their ESME_."""
+
+    ROK = 0x00
+    RINVMSGLEN = 0x01
+    RINVCMDLEN = 0x02
+    RINVCMDID = 0x03
+    RINVBNDSTS = 0x04
+    RALYBND = 0x05
+    RSYSERR = 0x08
+    RINVSRCADR = 0x0A
+    RINVDSTADR = 0x0B
+    RBINDFAIL = 0x0D
+    RINVPASWD = 0x0E
+    RINVSYSID = 0x0F
+    RCANCELFAIL = 0x11
+    RREPLACEFAIL = 0x13
+    RMSGQFUL = 0x14
+    RINVSERTYP = 0x15
+    RINVESMCLASS = 0x43
+    RSUBMITFAIL = 0x45
+    RINVSRCTON = 0x48
+    RINVSRCNPI = 0x49
+    RINVDSTTON = 0x50
+    RINVDSTNPI = 0x51
+    RINVSYSTYP = 0x53
+    RINVREPFLAG = 0x54
+    RTHROTTLED = 0x58
+    RINVSCHED = 0x61
+    RINVEXPIRY = 0x62
+    RX_T_APPN = 0x64
+    RX_P_APPN = 0x65
+    RX_R_APPN = 0x66
+    RQUERYFAIL = 0x67
+    RINVOPTPARSTREAM = 0xC0
+    ROPTPARNOTALLWD = 0xC1
+    RINVPARLEN = 0xC2
+    RMISSINGOPTPARAM = 0xC3
+    RINVOPTPARAMVAL = 0xC4
+    RDELIVERYFAILURE = 0xFE
+    RUNKNOWNERR = 0xFF
+
+
+class Tag(IntEnum):
+    DEST_ADDR_SUBUNIT = 0x0005
+    SOURCE_ADDR_SUBUNIT = 0x000D
+    PAYLOAD_TYPE = 0x0019
+    ADDITIONAL_STATUS_INFO_TEXT = 0x001D
+    RECEIPTED_MESSAGE_ID = 0x001E
+    MS_MSG_WAIT_FACILITIES = 0x0030
+    PRIVACY_INDICATOR = 0x0201
+    SOURCE_SUBADDRESS = 0x0202
+    DEST_SUBADDRESS = 0x0203
+    USER_MESSAGE_REFERENCE = 0x0204
+    USER_RESPONSE_CODE = 0x0205
+    SOURCE_PORT = 0x020A
+    DESTINATION_PORT = 0x020B
+    SAR_MSG_REF_NUM = 0x020C
+    LANGUAGE_INDICATOR = 0x020D
+    SAR_TOTAL_SEGMENTS = 0x020E
+    SAR_SEGMENT_SEQNUM = 0x020F
+    SC_INTERFACE_VERSION = 0x0210
+    NUMBER_OF_MESSAGES = 0x0304
+    DPF_RESULT = 0x0420
+    SET_DPF = 0x0421
+    MS_AVAILABILITY_STATUS = 0x0422
+    NETWORK_ERROR_CODE = 0x0423
+    MESSAGE_PAYLOAD = 0x0424
+    DELIVERY_FAILURE_REASON = 0x0425
+    MORE_MESSAGES_TO_SEND = 0x0426
+    MESSAGE_STATE = 0x0427
+    USSD_SERVICE_OP = 0x0501
+
+
+class State(IntEnum):
+    """Of a message, at the SMSC."""
+
+    ENROUTE = 1
+    DELIVERED = 2
+    EXPIRED = 3
+    DELETED = 4
+    UNDELIVERABLE = 5
+    ACCEPTED = 6
+    UNKNOWN = 7
+    REJECTED = 8
+
+
+class Ton(IntEnum):
+    """Type of number (5.2.5)."""
+
+    UNKNOWN = 0
+    INTERNATIONAL = 1
+    NATIONAL = 2
+    NETWORK_SPECIFIC = 3
+    SUBSCRIBER = 4
+    ALPHANUMERIC = 5
+    ABBREVIATED = 6
+
+
+class Npi(IntEnum):
+    """Numbering plan (5.2.6)."""
+
+    UNKNOWN = 0
+    ISDN = 1
+    DATA = 3
+    TELEX = 4
+    LAND_MOBILE = 6
+    NATIONAL = 8
+    PRIVATE = 9
+    ERMES = 10
+    INTERNET = 14
+    WAP = 18
+
+
+UDHI = 0x40
+"""In esm_class: the text begins with a user data header (5.2.12)."""
+MESSAGE_TYPE = 0x3C
+"""In esm_class of what an SMSC delivers: the bits that tell a receipt from a message."""
+RECEIPT = 0x04
+INTERMEDIATE = 0x20
+"""A notification on the way (5.2.12)."""
+
+
+def status_name(status: int) -> str:
+    """`ESME_RTHROTTLED`; of one that is a vendor's own, `0x00000401`."""
+    try:
+        return f"ESME_{Status(status).name}"
+    except ValueError:
+        return f"0x{status:08X}"

@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench bench-media bench-sip bench-amd events-proof check lock docs node browser peers
+.PHONY: run test bench bench-media bench-sip bench-sms bench-amd events-proof check lock docs node browser peers
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
@@ -31,6 +31,9 @@ bench-media: $(VENV)/dev.stamp
 
 bench-sip: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.sip $(ARGS)
+
+bench-sms: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.sms $(ARGS)
 
 bench-amd: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.amd $(ARGS)

@@ -54,6 +54,14 @@ def room_python_socketio(port: int, place: Path) -> Peer:
     return Peer([_python(), HERE / "room_socketio.py", str(port), place / "events.db"], {})
 
 
+def sms_node(port: int, messages: int) -> Peer:
+    node = shutil.which("node")
+    if node is None:
+        raise Skipped("no Node.js to run smpp with")
+    command: list[str | Path] = [node, HERE / "sms_node.js", str(port), str(messages)]
+    return Peer(command, {"NODE_PATH": str(_npm("npm-smpp", "smpp@0.5.1"))})
+
+
 def _bun_binary() -> Path:
     package = BUN_PACKAGES.get(platform.machine())
     if package is None:

@@ -1,11 +1,13 @@
 """What is measured of short messages, as rows of the table."""
 
+import os
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from bench.load import Load, Shape, Target, drive
+from bench.media.cores import on_core
+from bench.peers import Peer
 from bench.places import ROOT, Failed, fresh
 from bench.processes import free_port, listens, running, wait_until
 from bench.report import Row, thousands
@@ -41,6 +45,10 @@ class Smsc(NamedTuple):
                 return msgspec.json.decode(answer.readline(), type=Tally)
 
 
+Program = Callable[[int, int], Peer]
+"""For the SMSC's port and a number of messages."""
+
+
 class Outcome(NamedTuple):
     load: Load
     before: Tally
@@ -64,14 +72,46 @@ def of_messages(part: str, title: str, messages: int, *, cuts: bool) -> list[Row
             outcome = send(served, peer, place, messages, AIM, series=2)
             after = served.pss("hub")
             faster = None if cuts else send(served, peer, place, messages // 5, 0, series=3)
+        later = served.pss("hub")
     rows = [_main(part, title, messages, outcome, cuts=cuts)]
     if faster is not None:
         rate = messages // 5 / faster.seconds
         value = f"{rate:.0f}/s; CPU a message, µs: {_microseconds(faster.cost)}"
         rows.append(Row(part, f"{title}: as fast as it goes", value))
-    value = f"{before / 1e6:.0f} → {after / 1e6:.0f} MB; {(after - before) / messages:.0f} B each"
-    rows.append(Row(part, f"memory of the hub, before and after {thousands(messages)}", value))
+    rows.append(_memory(part, messages, before, after, None if cuts else later))
     return rows
+
+
+def of_client(part: str, title: str, messages: int, program: Program) -> list[Row]:
+    """A client of SMPP with nothing behind it, on the first core."""
+    print(f"sms: {title}", flush=True)
+    with fresh("sms") as place, smsc(place) as peer:
+        client = program(peer.port, messages)
+        done = subprocess.run(
+            [str(word) for word in on_core(0, client.command)], cwd=ROOT, text=True,
+            env={**os.environ, **client.env}, capture_output=True, timeout=600,
+        )  # fmt: skip
+        if done.returncode:
+            raise Failed(done.stderr[-1500:] or "it said nothing")
+        told = msgspec.json.decode(done.stdout, type=dict[str, float])
+        tally = peer.ask()
+    micro = 1e6 * told["cpu"] / messages
+    value = (
+        f"{tally.taken} taken, {tally.acknowledged} receipts; {messages / told['seconds']:.0f}/s; "
+        f"CPU a message, µs: {micro:.0f}"
+    )
+    return [Row(part, f"{title}: {thousands(messages)}", value, details=told)]
+
+
+def ours(port: int, messages: int) -> Peer:
+    return Peer([sys.executable, "-m", "bench.sms.carrier", str(port), str(messages)], {})
+
+
+def _memory(part: str, messages: int, before: int, after: int, later: int | None) -> Row:
+    value = f"{before / 1e6:.0f} → {after / 1e6:.0f} MB"
+    if later is not None:
+        value += f", after {thousands(messages // 5)} more {later / 1e6:.0f}"
+    return Row(part, f"memory of the hub, before and after {thousands(messages)}", value)
 
 
 def _main(part: str, title: str, messages: int, outcome: Outcome, *, cuts: bool) -> Row:

@@ -265,6 +265,50 @@ def test_a_softphone_transfers_its_call(play: Play) -> None:
     play(scenario)
 
 
+async def spoken(world: World, me: UserId, *, softphone_calls: bool) -> tuple[str, str]:
+    """A softphone and somebody far away who talk: their legs."""
+    if not softphone_calls:
+        await answering(world, [connect()])
+    caller = incoming(world, number="alice", to=CALLEE, user_id=me) if softphone_calls else None
+    caller = caller or incoming(world)
+    await world.settle()
+    callee = world.exchange.dials[0].leg
+    world.exchange.rings(callee)
+    world.exchange.answers(callee, is_softphone=not softphone_calls)
+    await world.settle()
+    return (caller, callee) if softphone_calls else (callee, caller)
+
+
+@pytest.mark.parametrize("calls", ["softphone", "far end"])
+@pytest.mark.parametrize("becomes", ["answered", "declined"])
+def test_a_softphone_that_hangs_up_has_transferred_its_call(
+    play: Play, calls: str, becomes: str
+) -> None:
+    async def scenario(world: World) -> None:
+        user = await world.call("POST", "/v1/users", {"name": "alice"})
+        me = UserId(user.json["id"])
+        leg, far = await spoken(world, me, softphone_calls=calls == "softphone")
+        before = len(world.exchange.dials)
+        world.exchange.refers(leg, Endpoint(type="phone", number=SECOND))
+        await world.settle()
+        third = world.exchange.dials[before].leg
+        world.exchange.hangs_up(leg)
+        await world.settle()
+        assert over(world, leg)
+        assert not over(world, far)
+        if becomes == "answered":
+            await answered(world, third)
+            assert not over(world, far)
+            world.exchange.hangs_up(third)
+        else:
+            world.exchange.declines(third, 486)
+        await world.settle()
+        assert over(world, third)
+        assert over(world, far)
+
+    play(scenario)
+
+
 def test_a_phone_that_called_in_may_not_transfer(play: Play) -> None:
     async def scenario(world: World) -> None:
         await answering(world, [connect()])

@@ -187,6 +187,7 @@ class Phones:
         live = self._legs.live(signal.leg)
         if live is not None:
             await self._board.pickup.told(live)
+            self._transfers.hung_up(live)
             await self._calls.end(live, hung_up(live.leg, signal.code, signal.text))
 
     async def _reoffered(self, signal: Reoffered) -> None:

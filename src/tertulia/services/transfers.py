@@ -35,6 +35,18 @@ class Transfers:
         self._dialling = dialling
         self._hooks = hooks
         self._hand_over = hand_over
+        self._under_way: dict[LegId, Line] = {}
+        """By the leg that asked: who is being called in its place."""
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def hung_up(self, live: LiveLeg) -> None:
+        """Many phones do so as soon as they are told that their transfer is tried: who rings now
+        has their place, and the far end stays."""
+        line = self._under_way.pop(live.leg.id, None)
+        if line is not None:
+            self._hand_over(live.leg.id, line)
 
     async def refer(self, live: LiveLeg, to: Endpoint, replaces: str | None) -> None:
         """What becomes of it is told to the one who asked."""
@@ -53,15 +65,19 @@ class Transfers:
             return
         is_answered = False
 
+        def begun(line: Line) -> None:
+            self._under_way[leg.id] = line
+
         async def answered(line: Line) -> None:
             nonlocal is_answered
             await self._dialling.join(line)
             is_answered = True
-            self._hand_over(leg.id, line)
+            self.hung_up(live)
             self._carrier.referred(leg.id, DONE)
             await self._calls.end(live, Ending.HUNG_UP)
 
         async def over(line: Line) -> None:
+            self._under_way.pop(leg.id, None)
             if not is_answered:
                 self._carrier.referred(leg.id, line.leg.sip_code or NOT_NOW)
 
@@ -71,7 +87,9 @@ class Transfers:
             callee, room, caller=leg.from_, event_url=asking.event_url if asking else None
         )
         try:
-            await self._dialling.dial(wanted, leg.application_id, on_answer=answered, on_over=over)
+            await self._dialling.dial(
+                wanted, leg.application_id, on_answer=answered, on_over=over, on_begin=begun
+            )
         except TertuliaError:
             self._carrier.referred(leg.id, NOT_NOW)
 

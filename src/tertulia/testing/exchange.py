@@ -120,9 +120,12 @@ class Exchange:
     def rings(self, leg: str, sdp: str = "") -> None:
         self._say(Rang(leg, sdp))
 
-    def answers(self, leg: str, sdp: str = OFFER, headers: dict[str, str] | None = None) -> None:
+    def answers(
+        self, leg: str, sdp: str = OFFER, headers: dict[str, str] | None = None, *,
+        is_softphone: bool = False,
+    ) -> None:  # fmt: skip
         """The call, or what was offered."""
-        self._say(Accepted(leg, sdp, headers or {}))
+        self._say(Accepted(leg, sdp, headers or {}, is_softphone=is_softphone))
 
     def declines(self, leg: str, code: int = 486, text: str = "") -> None:
         self._say(Declined(leg, code, text))

@@ -18,11 +18,11 @@ from tests.api.test_phones import (
 
 from tertulia.model.actor import Actor
 from tertulia.model.call_request import CallDraft, ChangeDraft, changed, requested
-from tertulia.model.commands import Close, Detect, Press, Socket, Tell
+from tertulia.model.commands import Close, Detect, Offer, Press, Socket, Tell
 from tertulia.model.commands import Play as PlaySound
 from tertulia.model.ids import LegId, UserId
 from tertulia.model.state import Endpoint
-from tertulia.testing.world import NUMBER, World
+from tertulia.testing.world import NUMBER, SECRET, World
 
 ASK = "https://app.test/ask"
 SECOND = "15550101"
@@ -261,6 +261,16 @@ def test_a_softphone_transfers_its_call(play: Play) -> None:
         world.exchange.hangs_up(far)
         await world.settle()
         assert over(world, third)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("number", [SECOND, SECRET])
+def test_calls_by_trunks_that_want_it_offer_srtp(play: Play, number: str) -> None:
+    async def scenario(world: World) -> None:
+        await dialled(world, to=[{"type": "phone", "number": number}])
+        (offer,) = world.studio.told(Offer)
+        assert offer.secure is (number == SECRET)
 
     play(scenario)
 

@@ -117,6 +117,14 @@ def test_rates_and_an_applications_numbers_are_read(plan: Plan) -> None:
     assert (plan.numbers_of(ONE), plan.numbers_of(TWO)) == (["15550100"], ["15550101"])
 
 
+def test_srtp_is_offered_where_all_trunks_for_a_number_want_it() -> None:
+    secure = TrunkPlan(name="a", host="a", transport="tls", prefixes=("44",), srtp=True)
+    plain_one = TrunkPlan(name="b", host="b", prefixes=("44", "1"))
+    assert Plan(trunks=(secure,)).is_secure("447700900000")
+    assert not Plan(trunks=(secure, plain_one)).is_secure("447700900000")
+    assert not Plan(trunks=(secure,)).is_secure("15550100")
+
+
 def test_secrets_are_not_shown(plan: Plan) -> None:
     assert "secret" not in repr(plan)
 

@@ -33,7 +33,7 @@ class PhonePorts:
             ids=RandomIds(), phones=lambda: whereabouts.find(self._data / whereabouts.PHONES),
         )  # fmt: skip
         self.telephony = Telephony(
-            self.carrier, plan.numbers_of, Rates(plan.rates), self._is_simulated
+            self.carrier, plan.numbers_of, Rates(plan.rates), self._is_simulated, plan.is_secure
         )
 
     def _is_simulated(self, number: str) -> bool:

@@ -103,7 +103,7 @@ class Dialling:
         self._carrier = board.telephony.carrier
         self._users = users
         self._hooks = hooks
-        self._rates = board.telephony.rates
+        self._telephony = board.telephony
         self._clock = clock
         self._ids = ids
         self._under_way: dict[LegId, Call] = {}
@@ -160,7 +160,7 @@ class Dialling:
     async def _begin(self, wanted: Outgoing, application_id: ApplicationId, user: User) -> LiveLeg:
         end = end_of(wanted.callee)
         now = self._clock.now()
-        rated = self._rates.of(end.number) if end.number else None
+        rated = self._telephony.rates.of(end.number) if end.number else None
         leg = Leg(
             id=LegId(self._ids.bare()), application_id=application_id,
             type=LegType(end.type or "phone"), direction=Direction.OUTBOUND,
@@ -199,10 +199,15 @@ class Dialling:
         if not self._legs.tell(leg.application_id, command):
             raise MediaUnavailable("There is no media worker.")
 
+    def _is_secure(self, callee: Callee) -> bool:
+        if isinstance(callee, SipEndpoint):
+            return "media=srtp" in callee.uri.lower()
+        return isinstance(callee, PhoneEndpoint) and self._telephony.is_secure(callee.number)
+
     async def _dial_phone(self, call: Call, callee: Callee) -> None:
         leg = call.line.leg
-        secure = isinstance(callee, SipEndpoint) and "media=srtp" in callee.uri.lower()
-        report = await self._legs.ask(leg.application_id, Offer(leg.id, RTP, secure), "sdp")
+        offer = Offer(leg.id, RTP, self._is_secure(callee))
+        report = await self._legs.ask(leg.application_id, offer, "sdp")
         assert isinstance(report, Offered)
         headers: dict[str, str] = {}
         user_to_user = None

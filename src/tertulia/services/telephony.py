@@ -32,3 +32,5 @@ class Telephony(Struct, frozen=True):
     rates: Rates = Rates()
     is_simulated: Callable[[str], bool] = nobody
     """Whether a number is that of a simulated phone."""
+    is_secure: Callable[[str], bool] = nobody
+    """Whether calls to a number are to be offered SRTP."""

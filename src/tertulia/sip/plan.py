@@ -145,6 +145,12 @@ class Plan(Struct, frozen=True):
         best = [trunk for fit, trunk in fits if fit == longest]
         return sorted(best, key=lambda trunk: trunk.order)
 
+    def is_secure(self, number: str) -> bool:
+        """Whether calls to a number offer SRTP: the offer is made before a trunk is chosen, so all
+        that may carry the call have to want it."""
+        ways = self.ways(number)
+        return bool(ways) and all(trunk.srtp for trunk in ways)
+
     def owner(self, number: str, trunk: TrunkPlan | None = None) -> ApplicationId | None:
         """Whose a called number is."""
         found = self.numbers.get(plain(number))

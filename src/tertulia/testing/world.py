@@ -51,6 +51,8 @@ EPOCH = Instant(1_777_885_200_000)
 SETTLING_ROUNDS = 4
 NUMBER = "15550199"
 """That belongs to the application."""
+SECRET = "15550177"
+"""Whoever calls it offers SRTP."""
 SIMULATED = frozenset({"15550100", "15550105"})
 
 
@@ -216,7 +218,8 @@ class World:
             store=store, media=self.media, search=self.search, clock=self.clock, ids=self.ids,
             announcer=self.announced, ledger=MemorySessionLedger(), workers=self.studio,
             telephony=Telephony(
-                self.exchange, lambda _: [NUMBER], is_simulated=SIMULATED.__contains__
+                self.exchange, lambda _: [NUMBER], is_simulated=SIMULATED.__contains__,
+                is_secure=SECRET.__eq__,
             ),
             messaging=Messaging(
                 {each.name: each for each in (self.post, self.other_post)}, self.routes

@@ -1,11 +1,12 @@
 """The call API, with a far end that does what the test says: every route and every refusal."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.api.cast import NOBODY, ORIGIN, blamed, refusal, stranger, user
-from tests.api.conftest import Play
+from tests.api.conftest import SETTINGS, Play
 from tests.api.test_calls import OFFER, knock, leg
 from tests.api.test_phones import CALLEE, EVENT, incoming, types
 
@@ -13,6 +14,7 @@ from tertulia.model.commands import Hearing, Press, StopPlay
 from tertulia.model.commands import Play as PlaySound
 from tertulia.model.ids import Position
 from tertulia.model.instant import Instant, iso
+from tertulia.store.memory import MemoryStore
 from tertulia.testing.world import EPOCH, NUMBER, Answer, World
 
 SCRIPT = [{"action": "wait", "timeout": 7200}]
@@ -676,3 +678,24 @@ def test_the_price_of_a_call_is_that_of_its_leg(play: Play) -> None:
         assert (found.json["rate"], found.json["price"]) == ("0.0", "0.0")
 
     play(scenario)
+
+
+def test_a_call_that_broke_off_with_its_server_is_told_of_by_the_next(
+    keys: tuple[str, str],
+) -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        first = await World.open(keys=keys, settings=SETTINGS, store=store)
+        uuid = await answered(first)
+        where = (await shown(first, uuid))["conversation_uuid"]
+        second = await World.open(keys=keys, settings=SETTINGS, store=store)
+        second.clock.time = first.clock.time
+        await second.hub.services.calls.bury()
+        await second.settle()
+        last = second.answers.told(EVENT)[-1]
+        assert (last["uuid"], last["status"]) == (uuid, "failed")
+        assert (last["conversation_uuid"], last["direction"]) == (where, "outbound")
+        assert last["disconnected_by"] == "platform"
+        await second.check_replay()
+
+    asyncio.run(scenario())

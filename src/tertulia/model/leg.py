@@ -17,7 +17,7 @@ from tertulia.model.events.leg import (
 from tertulia.model.events.values import Direction
 from tertulia.model.ids import ApplicationId, ConversationId, LegId, MemberId, UserId
 from tertulia.model.instant import Instant, iso
-from tertulia.model.state import Channel, Endpoint, Member
+from tertulia.model.state import Channel, Endpoint, Member, Webhook
 
 OVER = frozenset(LegStatus) - {LegStatus.STARTED, LegStatus.RINGING, LegStatus.ANSWERED,
                                LegStatus.MACHINE}  # fmt: skip
@@ -67,6 +67,8 @@ class Leg(Struct, frozen=True, omit_defaults=True):
     """Price of a minute; None costs nothing."""
     network: str | None = None
     """Of the far number: country and kind."""
+    event_url: Webhook | None = None
+    """Whom its application lets be told of it: also by a server that finds it broken off."""
     steps: tuple[LegStep, ...] = ()
 
     @property
@@ -105,10 +107,10 @@ def moved(leg: Leg, conversation_id: ConversationId, member_id: MemberId, now: I
 
 
 def as_set(leg: Leg, other: Leg) -> Leg:
-    """The leg with the audio settings of another state of it."""
+    """The leg with what is set of another state of it without an event."""
     return replace(
         leg, muted=other.muted, earmuffed=other.earmuffed, can_hear=other.can_hear,
-        can_speak=other.can_speak,
+        can_speak=other.can_speak, event_url=other.event_url,
     )  # fmt: skip
 
 

@@ -105,6 +105,7 @@ class VoiceHooks:
 
     def follow(self, line: Line) -> None:
         """From now on tell of what becomes of this call."""
+        line.live.leg = replace(line.leg, event_url=line.event_url)
         self._lines[line.leg.id] = line
         self._told[line.leg.id] = line.leg
 
@@ -183,17 +184,21 @@ class VoiceHooks:
 
     def about(self, line: Line) -> dict[str, Any]:
         """Which call it is, where it is now."""
-        leg = line.leg
+        return self._about(line.leg, line.leg.conversation_id or line.own)
+
+    def _about(self, leg: Leg, where: ConversationId | None) -> dict[str, Any]:
         return {
-            "uuid": leg.id, "conversation_uuid": leg.conversation_id or line.own,
-            "from": name_of(leg.from_), "to": name_of(leg.to),
-            "timestamp": iso(self._clock.now()),
+            "uuid": leg.id, "conversation_uuid": where, "from": name_of(leg.from_),
+            "to": name_of(leg.to), "timestamp": iso(self._clock.now()),
         }  # fmt: skip
 
     async def _changed(self, event: Event) -> None:
         leg = event.became
-        line = self._lines.get(leg.id) if isinstance(leg, Leg) else None
-        if line is None or not isinstance(leg, Leg):
+        if not isinstance(leg, Leg):
+            return
+        line = self._lines.get(leg.id)
+        if line is None:
+            self._tell_broken_off(leg)
             return
         told = self._told[leg.id]
         if leg.steps == told.steps[: len(leg.steps)]:  # of before it was opened
@@ -211,6 +216,14 @@ class VoiceHooks:
             }  # fmt: skip
             self._tell(line, line.event_url, members)
 
+    def _tell_broken_off(self, leg: Leg) -> None:
+        """The server under which the call was made has died before it."""
+        if leg.is_over and leg.event_url is not None:
+            members = {**self._about(leg, leg.conversation_id), **_ending(leg)}
+            self._errands.in_turn(
+                ("voice", leg.id), partial(self._keep, leg, leg.event_url, members)
+            )
+
     def _tell_status(self, line: Line, leg: Leg) -> None:
         self._told[leg.id] = leg
         if leg.is_over:
@@ -220,10 +233,10 @@ class VoiceHooks:
 
     def outcome(self, line: Line, leg: Leg) -> dict[str, Any]:
         """What had become of a call when its leg was like this."""
-        members = {**self.about(line), "status": status_of(leg), "direction": leg.direction}
+        members = {**self.about(line), **_ending(leg)}
         if leg.type is LegType.WEBSOCKET and leg.to.headers:
             members["headers"] = leg.to.headers
-        return members | (_account(leg) if leg.is_over else {})
+        return members
 
     async def _recorded(self, event: Event) -> None:
         body = body_of(event)
@@ -269,20 +282,20 @@ class VoiceHooks:
     def _tell(self, line: Line, webhook: Webhook | None, members: dict[str, Any]) -> None:
         """One after the other, as it happened."""
         if webhook is not None:
-            keep = partial(self._keep, line, webhook, members)
+            keep = partial(self._keep, line.leg, webhook, members)
             self._errands.in_turn(("voice", line.leg.id), keep)
 
-    async def _keep(self, line: Line, webhook: Webhook, members: dict[str, Any]) -> None:
+    async def _keep(self, leg: Leg, webhook: Webhook, members: dict[str, Any]) -> None:
         """From the log the dispatcher delivers it, again and again until it has arrived."""
         body = CustomTertuliaCall(
-            leg_id=line.leg.id, url=webhook.address, members=members,
+            leg_id=leg.id, url=webhook.address, members=members,
             method=(webhook.http_method or "POST").upper(),
             connect_timeout=webhook.connect_timeout, socket_timeout=webhook.socket_timeout,
         )  # fmt: skip
         await self._conversations.happen(
-            line.application_id, Fact(VOICE_WEBHOOK, encode_body(body))
+            leg.application_id, Fact(VOICE_WEBHOOK, encode_body(body))
         )
-        self._timelines.note(line.leg.id, "webhook", _named(webhook, members))
+        self._timelines.note(leg.id, "webhook", _named(webhook, members))
 
     async def _ask(self, line: Line, question: Question) -> bytes:
         what = _named(question.webhook, question.members)
@@ -315,6 +328,11 @@ def _result(result: Submit) -> dict[str, Any]:
                   "recording_url": heard.recording_url}  # fmt: skip
         members["speech"] = {name: value for name, value in speech.items() if value is not None}
     return members
+
+
+def _ending(leg: Leg) -> dict[str, Any]:
+    members = {"status": status_of(leg), "direction": leg.direction}
+    return members | (_account(leg) if leg.is_over else {})
 
 
 def _account(leg: Leg) -> dict[str, Any]:

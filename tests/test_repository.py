@@ -23,6 +23,7 @@ LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 SUPERVISORS = {
     "app/workers.py:MediaWorkers._hand_on": "a bug in one report must not cut a worker off",
+    "carriers/smpp_inbound.py:Inbound._let_go": "a bug in one message must not keep others back",
     "carriers/smpp_inbound.py:Inbound._work": "a bug in one delivery must not end the worker",
     "dispatch/dispatcher.py:Dispatcher._supervise": "a follower that fails is started again",
     "live/delivery.py:Delivery._hand_on": "a bug in one event must not keep others back",
@@ -30,6 +31,7 @@ SUPERVISORS = {
     "media/ticker.py:Ticker._run": "a bug in one step of the engine must not end all legs",
     "media/background.py:Background._work": "a bug in one job must not end the thread of all",
     "phones/exchange.py:Exchange._tick_one": "a bug in one call must not end all calls",
+    "services/courier.py:Courier._carry": "a bug in one adapter must not keep messages back",
     "services/errands.py:Errands._work_off": "an errand that fails keeps nobody behind it back",
     "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
     "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",

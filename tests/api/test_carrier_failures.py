@@ -20,7 +20,7 @@ from tertulia.model.sending import (
     SendingStatus,
 )
 from tertulia.ports.messaging import Congested, Declined, OutOfReach, Terms
-from tertulia.services import couriers
+from tertulia.services import courier
 from tertulia.testing import world as testing_world
 from tertulia.testing.post import Post
 from tertulia.testing.world import NUMBER, World
@@ -79,7 +79,7 @@ class Moody(Post):
 def test_every_message_ends_once(
     play: Play, resends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(couriers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(courier, "LOOK_SECONDS", 0.001)
     chance = Random(6)
     terms = Terms(CHANNELS, window=20, resends=resends, patience=PATIENCE)
     posts: list[Moody] = []
@@ -96,7 +96,9 @@ def test_every_message_ends_once(
             sent += [await send(world, chance) for _ in range(AT_ONCE)]
             await calm(world, posts)
         world.clock.advance(2 * PATIENCE)
-        await world.hub.services.couriers.sweep()
+        while await world.store.overdue(world.clock.time, limit=1):
+            await world.hub.services.couriers.sweep()
+            await world.settle()
         await check(world, sent, posts, resends=resends)
 
     play(scenario)

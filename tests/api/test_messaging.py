@@ -1,28 +1,41 @@
 """Messages beyond the app: to the members of conversations, and from phones into them."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from msgspec import convert
+from msgspec.json import decode
 from msgspec.structs import replace
 from tests.api.cast import conversation, history, joined, post, say, user
 from tests.api.conftest import Play
 
+from tertulia.live.dialect import payload, shown
+from tertulia.model.ids import Position
 from tertulia.model.sending import Content as Said
-from tertulia.model.sending import Order, Problem, SendingStatus
+from tertulia.model.sending import Order, Problem, Sending, SendingStatus
+from tertulia.model.session import Dialect
 from tertulia.model.state import Capability
-from tertulia.ports.messaging import Congested, Declined, OutOfReach, Terms
+from tertulia.ports.messaging import (
+    CarrierHealth,
+    Congested,
+    Declined,
+    OutOfReach,
+    Terms,
+)
 from tertulia.testing.world import NUMBER, World
 
 PHONE = "447700900001"
 HOOK = "https://app.test/inbound"
 STATUS = "https://app.test/status"
+TEXT = Order("sms", PHONE, NUMBER, Said("text", {"text": "Hi"}))
 
 
 async def reached(world: World, name: str, channel: str = "sms", at: str = PHONE) -> str:
     """A new user as a member whom a messaging channel reaches."""
     await user(world, name)
-    end = "id" if channel == "messenger" else "number"
+    end = "id" if channel in ("messenger", "email") else "number"
     draft = {
         "state": "joined", "user": {"name": name},
         "channel": {
@@ -40,6 +53,27 @@ async def pair(world: World) -> tuple[str, str]:
     await conversation(world)
     alice = (await joined(world, "CON-1", "alice"))["id"]
     return alice, await reached(world, "bob")
+
+
+def test_the_typed_client_is_told_of_members_without_their_ends(play: Play) -> None:
+    """It cannot parse those, and refuses the page that they are in."""
+
+    async def scenario(world: World) -> None:
+        await pair(world)
+        path = "/v1/conversations/CON-1/events?filter_group_type=ChatEvents&filter_group_version=3"
+        (_, bob), (_, whole) = [
+            (await world.call("GET", each)).json["_embedded"]
+            for each in (path, path.partition("?")[0])
+        ]
+        assert bob["body"]["channel"]["type"] == whole["body"]["channel"]["type"] == "sms"
+        assert {"to", "from"} <= whole["body"]["channel"].keys()
+        assert not {"to", "from"} & bob["body"]["channel"].keys()
+        (event,) = [each for each in await world.store.follow(Position(0)) if b'"sms"' in each.body]
+        assert b'"to"' in payload(shown(Dialect.OPEN, event))
+        typed = decode(payload(shown(Dialect.TYPED, event)))
+        assert typed["body"]["channel"] == bob["body"]["channel"]
+
+    play(scenario)
 
 
 async def types(world: World) -> list[str]:
@@ -185,6 +219,52 @@ def test_what_waits_for_a_carrier_out_of_reach_goes_to_the_next(play: Play) -> N
     play(scenario)
 
 
+def test_what_moves_to_another_carrier_keeps_its_order(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    async def scenario(world: World) -> None:
+        cut = asyncio.Event()
+
+        async def submit(sending: Sending) -> Sequence[str]:
+            await cut.wait()
+            raise OutOfReach("cut")
+
+        monkeypatch.setattr(world.post, "submit", submit)
+        world.post.terms = Terms(world.post.terms.channels, window=2)
+        other = replace(TEXT, to="447700900002")
+        orders = [
+            replace(each, content=Said("text", {"text": str(number)}))
+            for number, each in enumerate([TEXT, TEXT, other, TEXT, other])
+        ]
+        for each in orders:
+            await world.hub.services.sendings.send([each], world.application.id)
+        cut.set()
+        await world.settle()
+        for to in (TEXT.to, other.to):
+            taken = [each.order for each in world.other_post.taken if each.order.to == to]
+            assert taken == [each for each in orders if each.to == to]
+
+    play(scenario)
+
+
+def test_what_comes_too_late_to_a_carrier_is_not_handed_over(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        world.post.answers.append(Congested("later", 0.0))
+        world.other_post.terms = Terms(frozenset())
+        sent = await world.hub.services.sendings.send(
+            [replace(TEXT, ttl=20)], world.application.id
+        )  # fmt: skip
+        await asyncio.sleep(0)
+        world.clock.advance(21)
+        async with asyncio.timeout(10):
+            while (kept := await world.store.sending(sent.id)) is not None and not kept.is_over:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert kept is not None
+        assert (kept.status, world.post.taken) == (SendingStatus.UNDELIVERABLE, [])
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("resends", [True, False])
 def test_what_a_carrier_may_have_is_resent_or_given_up(play: Play, resends: bool) -> None:
     async def scenario(world: World) -> None:
@@ -198,6 +278,45 @@ def test_what_a_carrier_may_have_is_resent_or_given_up(play: Play, resends: bool
         assert len(taken) == int(resends)
         final = "message:submitted" if resends else "message:undeliverable"
         assert final in await types(world)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_tried"),
+    [
+        (OutOfReach("no"), False),
+        (Congested("later", 60.0), False),
+        (OutOfReach("in the middle", in_part=True), True),
+        (Congested("later", 60.0, in_part=True), True),
+    ],
+)
+def test_only_what_a_carrier_may_have_is_in_doubt_after_a_crash(
+    play: Play, failure: Congested | OutOfReach, is_tried: bool
+) -> None:
+    async def scenario(world: World) -> None:
+        for each in (world.post, world.other_post):
+            each.terms = Terms(each.terms.channels, resends=False)
+            each.answers.append(failure)
+        sent = await world.hub.services.sendings.send([TEXT], world.application.id)
+        await world.settle()
+        kept = await world.store.sending(sent.id)
+        assert kept is not None
+        assert (kept.status, kept.is_tried) == (SendingStatus.ACCEPTED, is_tried)
+
+    play(scenario)
+
+
+def test_what_waits_for_a_carrier_that_is_down_was_not_tried(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        for each in (world.post, world.other_post):
+            each.terms = Terms(each.terms.channels, resends=False)
+            each.health = CarrierHealth("down")
+        sent = await world.hub.services.sendings.send([TEXT], world.application.id)
+        await world.settle()
+        kept = await world.store.sending(sent.id)
+        assert kept == sent
+        assert world.post.taken == world.other_post.taken == []
 
     play(scenario)
 

@@ -12,7 +12,7 @@ from tests.api.conftest import SETTINGS, Play
 from tertulia.model.errors import TooManyRequests, Unavailable
 from tertulia.model.sending import Form, SendingStatus
 from tertulia.settings import Account, Settings
-from tertulia.testing.world import EPOCH, NUMBER, Answer, World
+from tertulia.testing.world import EPOCH, NUMBER, Answer, World, with_limits
 
 PHONE = "447700900001"
 PATH = "/sms/json"
@@ -160,27 +160,58 @@ def test_nobody_sends_without_credentials(play: Play, given: dict[str, str], sta
     play(scenario)
 
 
+def signed(secret: str = "s3cret", **changes: str) -> bytes:
+    given = {**SMS, "api_key": "key", "timestamp": NOW, **changes}
+    text = "".join(f"&{name}={given[name]}" for name in sorted(given))
+    made = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return urlencode({**given, "sig": made}).encode()
+
+
 @pytest.mark.parametrize("changes, secret, status", [
     ({}, "s3cret", "0"), ({}, "other", "14"), ({"timestamp": "1"}, "s3cret", "14"),
     ({"timestamp": "soon"}, "s3cret", "14"),
 ])  # fmt: skip
 def test_a_signature_will_do(play: Play, changes: dict[str, str], secret: str, status: str) -> None:
     async def scenario(world: World) -> None:
-        given = {**SMS, "api_key": "key", "timestamp": NOW, **changes}
-        text = "".join(f"&{name}={given[name]}" for name in sorted(given))
-        made = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        body = urlencode({**given, "sig": made}).encode()
+        body = signed(secret, **changes)
         assert only(await world.call("POST", PATH, body, headers=FORM))["status"] == status
 
     play(scenario, SIGNED)
 
 
+def test_a_signed_one_that_comes_again_is_the_same(play: Play) -> None:
+    async def scenario(world: World) -> None:
+        later = signed(timestamp=str(int(NOW) + 1))
+        answers = [
+            only(await world.call("POST", PATH, body, headers=FORM))
+            for body in (signed(), b"&".join(reversed(signed().split(b"&"))), later)
+        ]
+        await world.settle()
+        first, again, other = (each["message-id"] for each in answers)
+        assert first == again != other
+        assert [each.id for each in world.post.taken] == [first, other]
+
+    play(scenario, SIGNED)
+
+
+def test_what_the_account_asks_for_is_counted(play: Play) -> None:
+    settings = with_limits(SETTINGS, requests_per_second=1, burst=2)
+
+    async def scenario(world: World) -> None:
+        body = {**SMS, "channel": "sms", "message_type": "text"}
+        first = await world.call("POST", "/v1/messages", body, headers=ACCOUNT)
+        assert first.status == 202
+        assert (await sent(world))["status"] == "0"
+        assert (await sent(world))["status"] == "1"
+        refused = await world.call("POST", "/v1/messages", body, headers=ACCOUNT)
+        assert refused.status == 429
+
+    play(scenario, settings)
+
+
 def test_without_a_signature_secret_nothing_is_signed(play: Play) -> None:
     async def scenario(world: World) -> None:
-        given = {**SMS, "api_key": "key", "timestamp": NOW}
-        text = "".join(f"&{name}={given[name]}" for name in sorted(given))
-        made = hmac.new(b"", text.encode(), hashlib.sha256).hexdigest()
-        body = urlencode({**given, "sig": made}).encode()
+        body = signed("")
         assert only(await world.call("POST", PATH, body, headers=FORM))["status"] == "14"
 
     play(scenario, SETTINGS)

@@ -139,6 +139,8 @@ def arrival(content: Content) -> Arrival:
     (Content("reaction", {"reaction": {"emoji": "x"}}),
      {"message_type": "custom",
       "custom": {"message_type": "reaction", "reaction": {"emoji": "x"}}}),
+    (Content("image", {"image": {"url": URL, "caption": 0}}),
+     {"message_type": "image", "image": {"url": URL}}),
     (Content("image", {"image": {"url": "javascript:x"}}),
      {"message_type": "custom", "custom": {"message_type": "image"}}),
     (Content("audio", {"audio": "x"}),

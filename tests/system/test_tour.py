@@ -54,7 +54,9 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     tree = plant(data=".tertulia")
     document = tree.start()
     until("phones", lambda: (tmp_path / ".tertulia" / "phones.json").exists())
-    setting, users, members, talk, more, follow, history, lists, phone = run(tmp_path)
+    (
+        setting, users, members, talk, more, follow, history, lists, phone, texts, channels,
+    ) = run(tmp_path)  # fmt: skip
 
     assert setting == ""
     alice, bob = documents(users)
@@ -88,8 +90,11 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
     assert "\nbusy · SIP 486 Busy Here\nand so it ends with 1\n" in dialled
     assert re.search(r"\ncompleted after \d+ s · SIP 200 OK\n", dialled)
     (told,) = documents(uuid + timeline)
-    texts = [moment["text"] for moment in told["moments"]]
-    assert {"sip:answered", "talk", "audio:say:done"} <= {*texts}
+    moments = [moment["text"] for moment in told["moments"]]
+    assert {"sip:answered", "talk", "audio:say:done"} <= {*moments}
+
+    _check_texts(texts)
+    _check_channels(channels)
 
     async def deleted() -> Any:
         async with Caller(document) as caller:
@@ -97,3 +102,26 @@ def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
 
     assert list(asyncio.run(deleted())["body"]) == ["timestamp"]
     assert tree.terminate() == 0
+
+
+def _check_texts(texts: str) -> None:
+    texted, direction, status = texts.partition('{"direction":')
+    first, second = texted.split("Texting 15550114 by sms")
+    assert first.startswith("Texting 15550110 by sms")
+    assert re.search(r" delivered$", first, re.MULTILINE)
+    assert re.search(r" ◀── Is there an echo\?$", second, re.MULTILINE)
+    (told,) = documents(direction + status)
+    assert (told["carrier"], told["message"]["error"]["title"]) == ("simulated-sms", "1260")
+
+
+def _check_channels(channels: str) -> None:
+    """What Alice has said went to Carol by SMS, and came back by it."""
+    *_, history = documents(channels)
+    new = [event for event in history["_embedded"] if event["id"] > 7]
+    assert [event["type"] for event in new] == [
+        "member:joined", "message", "message:submitted", "member:message:status",
+        "message:delivered", "member:message:status", "message",
+    ]  # fmt: skip
+    carol = new[0]["from"]
+    assert list(new[1]["state"]["delivered_to"]) == [carol]
+    assert (new[-1]["from"], new[-1]["body"]["text"]) == (carol, "Lunch at noon?")

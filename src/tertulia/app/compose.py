@@ -23,20 +23,20 @@ class Hub:
         self.services = Services(outside, settings)
         self.live = self._live(outside, settings)
         self.services.announcements.add(self.live.delivery.announce)
+        limits = settings.limits
+        rates, repeats = Rates(limits.requests_per_second, limits.burst), Repeats[Response]()
         self.router = Router(
             surface(
                 Behind(
                     services=self.services, sessions=self.live.desk, access=self._access,
                     authorise=self._authorise, outside=outside, settings=settings,
-                    routes=lambda: self.router.routes,
+                    rates=rates, repeats=repeats, routes=lambda: self.router.routes,
                 )
             )
         )  # fmt: skip
-        limits = settings.limits
         self.api = Api(
             router=self.router, access=self._access, clock=outside.clock,
-            users=self.services.users, rates=Rates(limits.requests_per_second, limits.burst),
-            repeats=Repeats[Response](), monotonic=outside.monotonic,
+            users=self.services.users, rates=rates, repeats=repeats, monotonic=outside.monotonic,
             public_url=settings.http.public_url,
         )  # fmt: skip
 

@@ -35,7 +35,7 @@ from tertulia.services.phones import Phones
 from tertulia.services.pickup import Pickup
 from tertulia.services.placement import Placement
 from tertulia.services.reactions import CallReactions
-from tertulia.services.recipients import Recipients
+from tertulia.services.recipients import MESSAGE, Recipients
 from tertulia.services.rooms import Rooms
 from tertulia.services.scripts import Scripts
 from tertulia.services.search import Indexer, Search
@@ -200,6 +200,7 @@ class Services:
             errands=errands,
         )  # fmt: skip
         self.conductor.add(self.recipients.reactions)
+        self.conductor.announce(MESSAGE, self.recipients.announced)
         placement = Placement(conversations=conversations, records=records)
         self.strangers = Strangers(
             placement, conversations=conversations, members=self.members, users=self.users,
@@ -210,7 +211,9 @@ class Services:
             placement, self.strangers, sendings=sendings, couriers=couriers, records=records,
             routes=messaging.routes, clock=clock, ids=ids,
         )  # fmt: skip
-        self.message_control = MessageControl(messaging, sendings=sendings, directory=directory)
+        self.message_control = MessageControl(
+            messaging, sendings=sendings, couriers=couriers, directory=directory
+        )
 
     def _look_on(self, outside: Outside, streams: int) -> None:
         """What changes nothing; `streams` may follow an application at a time."""

@@ -7,8 +7,11 @@ from msgspec import Struct
 from tertulia.app.outside import Outside
 from tertulia.app.services import Services
 from tertulia.dispatch.envelope import envelope
+from tertulia.protocols.http1 import Response
 from tertulia.settings import Settings
 from tertulia.web.access import Access
+from tertulia.web.rates import Rates
+from tertulia.web.repeats import Repeats
 from tertulia.web.rest.applications import ApplicationsResource
 from tertulia.web.rest.audio import AudioResource
 from tertulia.web.rest.calls import CallResources
@@ -51,6 +54,8 @@ class Behind(Struct, frozen=True):
     authorise: Authorise
     outside: Outside
     settings: Settings
+    rates: Rates
+    repeats: Repeats[Response]
     routes: Callable[[], Iterable[Route]]
     """All of the server, for its description."""
 
@@ -83,8 +88,9 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield SendingResource(services.message_control)
     yield MessageStatusResource(services.message_control)
     yield SmsResource(
-        services.message_control, behind.access, outside.clock, settings.account.signature_secret
-    )
+        services.message_control, behind.access, outside.clock, outside.monotonic,
+        settings.account.signature_secret, behind.rates, behind.repeats,
+    )  # fmt: skip
     yield SearchResource(services.search)
     yield WebhookResource(outside.desk, services.applications)
     yield MessageCarrierResource(services.couriers.report)

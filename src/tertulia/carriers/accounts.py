@@ -187,7 +187,8 @@ class ReceiptMap(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InboundMap(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an inbound message has what. Without `id` it is known again by all that it is."""
+    """Where an inbound message has what. Without `id` it is known again by all that it is,
+    for a minute: then the same words are another message."""
 
     from_: Path = field(name="from", default="from")
     to: Path = "to"

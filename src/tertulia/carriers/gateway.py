@@ -1,6 +1,7 @@
 """A carrier that takes messages by an HTTP request: which one, its account says as a template."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -115,4 +116,5 @@ class GatewayCarrier(HttpCarrier):
         return gateway_words.content(Knock(knock.method, {}, knock.headers, knock.body))
 
     def _told(self, content: Any) -> Iterable[Told | None]:
-        return gateway_words.told(self._account, content)
+        minute = int(time.time() // 60)
+        return gateway_words.told(self._account, content, minute)

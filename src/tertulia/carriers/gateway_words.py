@@ -62,8 +62,8 @@ def text(told: Any, path: str) -> str:
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
 
 
-def told(account: GatewayAccount, content: dict[str, Any]) -> Iterator[Told | None]:
-    """Status callbacks first: what is none of them may be a message."""
+def told(account: GatewayAccount, content: dict[str, Any], minute: int) -> Iterator[Told | None]:
+    """Status callbacks first: what is none of them may be a message. `minute`: that it came in."""
     receipt, inbound = account.receipt, account.inbound
     if receipt is not None:
         words = _words(receipt)
@@ -75,7 +75,7 @@ def told(account: GatewayAccount, content: dict[str, Any]) -> Iterator[Told | No
     if inbound is not None:
         for each in _items(content, inbound.items):
             is_one = _holds(each, inbound.when)
-            yield _arrival(account, each, inbound) if is_one else None
+            yield _arrival(account, each, inbound, minute) if is_one else None
     else:
         yield None
 
@@ -118,11 +118,13 @@ def _outcome(
     return Outcome(carrier, ref, found, Problem(ours, shortened(shown)))
 
 
-def _arrival(account: GatewayAccount, told: Any, inbound: InboundMap) -> Arrival | None:
+def _arrival(
+    account: GatewayAccount, told: Any, inbound: InboundMap, minute: int
+) -> Arrival | None:
     from_, to = text(told, inbound.from_), text(told, inbound.to)
     channel = text(told, inbound.channel) or account.channels[0].value
     said = _content(told, inbound)
-    ref = text(told, inbound.id) or _made_ref(told)
+    ref = text(told, inbound.id) or _made_ref(told, minute)
     is_all_there = all(map(is_address, (from_, to, ref))) and said is not None
     if not is_all_there or said is None or channel not in CHANNELS:
         return None
@@ -132,9 +134,9 @@ def _arrival(account: GatewayAccount, told: Any, inbound: InboundMap) -> Arrival
     )  # fmt: skip
 
 
-def _made_ref(told: Any) -> str:
-    """The same for what is the same: one that comes again is known."""
-    return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()
+def _made_ref(told: Any, minute: int) -> str:
+    """The same for what is the same: one that comes again at once is known."""
+    return hashlib.sha256(msgspec.json.encode((told, minute), order="deterministic")).hexdigest()
 
 
 def _content(told: Any, inbound: InboundMap) -> Content | None:

@@ -119,8 +119,9 @@ class SmppCarrier:
         try:
             for message in messages[len(begun.refs) :]:
                 begun.refs.append(await self._hand_over(message, is_first=not begun.refs))
-        except (Congested, OutOfReach):
+        except (Congested, OutOfReach) as failure:
             if begun.refs:
+                failure.in_part = True
                 self._remember(sending.id, begun)
             raise
         except Declined:

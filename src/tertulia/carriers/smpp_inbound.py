@@ -2,12 +2,13 @@
 
 It is answered when the ears have kept it; what they could not keep is answered ESME_RX_T_APPN, and
 comes again. The parts of a long message are answered as they come, and are in memory until all are
-there: that is what a crash may lose.
+there: that is what a crash may lose. Who ends in peace hands over what is there.
 """
 
 import asyncio
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -50,12 +51,14 @@ class Inbound:
         self._loop = asyncio.get_running_loop()
         self._repeats = Repeats(now, self._loop.time)
         self._tasks: list[asyncio.Task[None]] = []
+        self._ears: CarrierEars | None = None
         self.heard_at = 0.0
         """Of the connection that what was left over came by."""
         self.unreadable = 0
         """Receipts that told nothing."""
 
     def start(self, ears: CarrierEars) -> None:
+        self._ears = ears
         work = [self._work(ears) for _ in range(WORKERS)]
         self._tasks = [self._loop.create_task(each) for each in (*work, self._sweep(ears))]
 
@@ -63,6 +66,8 @@ class Inbound:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ears is not None:
+            await self._let_go(self._ears, math.inf)
 
     def take(self, line: Line, pdu: Pdu) -> None:
         try:
@@ -149,11 +154,17 @@ class Inbound:
         """Long messages of which the rest does not come: what is there is better than nothing."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for joined in self._joiner.overdue(self._loop.time()):
-                try:
-                    await self._take_joined(ears, self, joined)
-                except Unavailable:
-                    break
+            await self._let_go(ears, self._loop.time())
+
+    async def _let_go(self, ears: CarrierEars, now: float) -> None:
+        for joined in self._joiner.overdue(now):
+            try:
+                await self._take_joined(ears, self, joined)
+            except Unavailable:
+                return
+            except Exception:
+                _log.exception("a long message failed", extra={"action": "smpp_delivery_failed"})
+                self._joiner.forget(joined, self._loop.time())
 
     def _content(self, parts: list[tuple[bytes, int]]) -> Content:
         if any(is_binary(coding) for _, coding in parts):

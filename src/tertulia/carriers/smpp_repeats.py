@@ -2,6 +2,7 @@
 
 SMPP 3.4 gives no ids to what is delivered (4.6). On a connection on which the same was answered it
 is another message. On the next one it is the same, if the first was lost right after the answer.
+After a start of ours it is another: getting one twice is better than losing one.
 """
 
 from collections.abc import Callable
@@ -12,9 +13,6 @@ from tertulia.model.instant import Instant
 
 _REMEMBERED_MS = 600_000
 """From the first one on."""
-_ACROSS_STARTS_MS = 120_000
-"""What comes again after a start of ours is known by this stretch of time alone, and so is another
-message that says the same: losing that is worse than getting one twice, hence it is short."""
 _HEARD_SECONDS = 1.0
 """When a peer is heard so long after an answer, it has got it."""
 _MARKS_MAX = 10_000
@@ -33,7 +31,7 @@ class _Mark:
     since: Instant
     line: Hearing
     answered_at: float
-    count: int = 0
+    ref: str
     failed: list[str] = field(default_factory=list)
     """Refs of those that have to come again."""
 
@@ -43,20 +41,26 @@ class Repeats:
         self._now = now
         self._monotonic = monotonic
         self._marks: dict[str, _Mark] = {}
+        self._start = now()
+        self._count = 0
 
     def ref(self, digest: str, line: Hearing) -> str:
         """The name of what has come: that of the one that it repeats, or a new one."""
         now = self._now()
         mark = self._marks.pop(digest, None)
         if mark is None or mark.since + _REMEMBERED_MS < now:
-            mark = _Mark(now, line, self._monotonic())
+            mark = _Mark(now, line, self._monotonic(), self._new(digest))
         elif mark.failed:
             return self._keep(digest, mark, mark.failed.pop())
         elif mark.line is line or mark.line.heard_at > mark.answered_at + _HEARD_SECONDS:
-            mark.count += 1
+            mark.ref = self._new(digest)
         mark.line = line
         mark.answered_at = self._monotonic()
-        return self._keep(digest, mark, f"{digest}-{mark.since // _ACROSS_STARTS_MS}-{mark.count}")
+        return self._keep(digest, mark, mark.ref)
+
+    def _new(self, digest: str) -> str:
+        self._count += 1
+        return f"{digest}-{self._start}-{self._count}"
 
     def failed(self, digest: str, ref: str) -> None:
         """It was not kept: the next one is the same."""

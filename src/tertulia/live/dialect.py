@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from tertulia.model.channel_ends import without_ends
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Reach, find
 from tertulia.model.instant import iso
@@ -52,6 +53,11 @@ def can_parse(dialect: Dialect, event: Event) -> bool:
         return True
     # a message that was deleted has no body that could be parsed as one
     return event.type in TYPED and event.deleted_at is None
+
+
+def shown(dialect: Dialect, event: Event) -> Event:
+    """The event in a form that its receiver can parse."""
+    return event if dialect is Dialect.OPEN else without_ends(event)
 
 
 def payload(event: Event) -> bytes:

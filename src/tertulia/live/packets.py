@@ -5,9 +5,10 @@ acknowledgement is a cursor. A receiver differs from another in two ways only: w
 whether it acknowledges.
 """
 
+from operator import is_
 from typing import NamedTuple
 
-from tertulia.live.dialect import can_parse, payload
+from tertulia.live.dialect import can_parse, payload, shown
 from tertulia.model.event import Event
 from tertulia.model.ids import Position
 from tertulia.model.session import Dialect, SessionRecord
@@ -46,8 +47,9 @@ class Packets:
 
     def _make(self, variant: int) -> Packet:
         dialect = Dialect.TYPED if variant & 2 else Dialect.OPEN
-        sent = [event for event in self._events if can_parse(dialect, event)]
-        if variant == 2 and len(sent) == len(self._events):
+        sent = [shown(dialect, event) for event in self._events if can_parse(dialect, event)]
+        is_all = len(sent) == len(self._events) and all(map(is_, sent, self._events))
+        if variant == 2 and is_all:
             return self[0]
         data = b"".join([_frame(event, acknowledged=not variant & 1) for event in sent])
         return Packet(data, [event.position for event in sent if event.position])

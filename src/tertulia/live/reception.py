@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from tertulia.live.catchup import CatchUp, Owed
-from tertulia.live.dialect import pending
+from tertulia.live.dialect import pending, shown
 from tertulia.live.packets import Packets
 from tertulia.live.presence import Presence
 from tertulia.live.session import Outlet, Session
@@ -124,9 +124,10 @@ class Reception:
             raise
 
     def _greet(self, session: Session, owed: Owed, knock: Knock, outlet: Outlet) -> None:
+        dialect = session.record.dialect
         welcome = Welcome(
             session.id, session.user_id, session.name, self._api_key,
-            [msgspec.Raw(pending(event)) for event in owed.events] or None,
+            [msgspec.Raw(pending(shown(dialect, event))) for event in owed.events] or None,
         )  # fmt: skip
         greeting = msgspec.json.encode(Greeting(welcome, knock.rid))
         number = owed.through if session.record.acknowledges else None

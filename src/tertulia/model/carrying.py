@@ -122,9 +122,11 @@ def body_of(arrival: Arrival) -> dict[str, Any]:
         return {"message_type": "text", "text": content.text}
     given = members.get(kind)
     if isinstance(given, dict):
-        names = ("url", "caption") if kind == "image" else ("url",)
         if kind in MEDIA and is_web_address(str(given.get("url", ""))):
-            return {"message_type": kind, kind: _seen(given, *names)}
+            caption = given.get("caption")
+            is_told = kind == "image" and isinstance(caption, str)
+            shown = {"url": given["url"]} | ({"caption": caption} if is_told else {})
+            return {"message_type": kind, kind: shown}
         if kind == "location" and _is_place(given):
             return {"message_type": kind, kind: _seen(given, *_PLACE)}
     custom: dict[str, Any] = {"message_type": kind, **members}

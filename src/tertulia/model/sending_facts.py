@@ -40,11 +40,14 @@ def _status(sending: Sending, original: Event | None) -> Fact:
         message_type = "custom"
     members = {name: value for name, value in said.items() if name in CONTENT}
     body = {
-        **members, "original_event_id": place.event_id, "message_type": message_type,
+        "original_event_id": place.event_id, "message_type": message_type,
         "channel_type": order.channel, "from": order.from_, "to": order.to,
         "message_uuid": sending.id, "error": _error(sending.problem),
     }  # fmt: skip
-    checked = msgspec.convert(body, MemberMessageStatus)
+    try:
+        checked = msgspec.convert({**members, **body}, MemberMessageStatus)
+    except msgspec.ValidationError:  # what a carrier brought was held against no catalogue
+        checked = msgspec.convert(body, MemberMessageStatus)
     return Fact("member:message:status", encode_body(checked), sender=place.member_id,
                 became=sending)  # fmt: skip
 

@@ -21,19 +21,25 @@ class Declined(TertuliaError):
 
 
 class Congested(TertuliaError):
-    """The carrier has not taken it, and asks for patience. `seconds`: for how long, if it says."""
+    """The carrier has not taken it, and asks for patience. `seconds`: for how long, if it says;
+    `in_part`: it has a part of it, as only we remember."""
 
-    def __init__(self, message: str = "", seconds: float | None = None) -> None:
+    def __init__(
+        self, message: str = "", seconds: float | None = None, *, in_part: bool = False
+    ) -> None:
         super().__init__(message)
         self.seconds = seconds
+        self.in_part = in_part
 
 
 class OutOfReach(TertuliaError):
-    """There is no carrier to be reached. `in_doubt`: it may have taken the message all the same."""
+    """There is no carrier to be reached. `in_doubt`: it may have taken the message all the same;
+    `in_part`: it has a part of it, as only we remember."""
 
-    def __init__(self, message: str = "", *, in_doubt: bool = False) -> None:
+    def __init__(self, message: str = "", *, in_doubt: bool = False, in_part: bool = False) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
+        self.in_part = in_part
 
 
 class Unsupported(TertuliaError):

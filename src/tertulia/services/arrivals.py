@@ -3,7 +3,9 @@
 An arrival is kept before its carrier hears that we have it.
 """
 
+import asyncio
 import logging
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -34,6 +36,7 @@ class Arrivals:
         self._routes = routes
         self._clock = clock
         self._ids = ids
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def heard(self, outcome: Outcome) -> None:
         expected = self._couriers.is_expecting(outcome.carrier)
@@ -42,6 +45,12 @@ class Arrivals:
             _log.warning("a carrier tells of a message that is not ours", extra=told)
 
     async def arrived(self, arrival: Arrival) -> None:
+        """One that comes again before it was answered is one."""
+        turn = self._turns.setdefault((arrival.carrier, arrival.ref), asyncio.Lock())
+        async with turn:
+            await self._arrived(arrival)
+
+    async def _arrived(self, arrival: Arrival) -> None:
         if await self._records.inbound_of(arrival.carrier, arrival.ref) is not None:
             return
         application_id = self._routes.application_of(arrival.channel, arrival.to, arrival.carrier)

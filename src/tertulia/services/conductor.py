@@ -41,6 +41,7 @@ class Conductor:
         self._reactions: dict[str, list[Reaction]] = {}
         self._hearings: dict[type[Any], list[Callable[[Any], Awaitable[None]]]] = {}
         self._at_once: dict[type[Any], Listener] = {}
+        self._announced: dict[str, Listener] = {}
         self._cursor = Position(0)
         self._news = asyncio.Event()
 
@@ -54,6 +55,10 @@ class Conductor:
     def hear_at_once(self, kind: type[Any], listener: Listener) -> None:
         """Let somebody hear reports that are of their moment only: they wait for nothing."""
         self._at_once[kind] = listener
+
+    def announce(self, name: str, listener: Listener) -> None:
+        """Let somebody know of events before their turn to react comes."""
+        self._announced[name] = listener
 
     async def start(self) -> None:
         """From now on: what was asked of legs that are no more is over."""
@@ -88,6 +93,8 @@ class Conductor:
         reactions = self._reactions.get(event.type)
         if reactions is None or _is_of_chat(event):
             return
+        if (listener := self._announced.get(event.type)) is not None:
+            listener(event)
         for reaction in reactions:
             key = event.conversation_id or event.application_id
             self._errands.in_turn(key, partial(_react, reaction, event))

@@ -15,6 +15,7 @@ from tertulia.ports.messaging import (
     OutOfReach,
     Unsupported,
 )
+from tertulia.services.couriers import Couriers
 from tertulia.services.sendings import MessageRoutes, Sendings
 from tertulia.services.strangers import Unknown
 
@@ -38,10 +39,14 @@ class Messaging(Struct, frozen=True):
 class MessageControl:
     """The message API, whoever speaks it."""
 
-    def __init__(self, messaging: Messaging, *, sendings: Sendings, directory: Directory) -> None:
+    def __init__(
+        self, messaging: Messaging, *, sendings: Sendings, couriers: Couriers,
+        directory: Directory,
+    ) -> None:  # fmt: skip
         self._carriers = messaging.carriers
         self._routes = messaging.routes
         self._sendings = sendings
+        self._couriers = couriers
         self._directory = directory
 
     async def send(
@@ -84,12 +89,15 @@ class MessageControl:
             raise InvalidMessageState(_why(error, "cannot be marked as read")) from None
 
     async def revoke(self, message_id: MessageId, application_id: ApplicationId) -> None:
-        """Take a message back. Raises MessageNotFound, InvalidMessageState."""
+        """Take a message back; one that no carrier has is sent to none. Raises MessageNotFound,
+        InvalidMessageState, Unavailable."""
         found = await self._sendings.find(message_id, application_id)
         if not isinstance(found, Sending):
             raise MessageNotFound()
         if found.status in (SendingStatus.REJECTED, SendingStatus.UNDELIVERABLE):
             raise InvalidMessageState("The message was not delivered.")
+        if await self._couriers.revoke(found):
+            return
         try:
             await self._carrier(found.carrier).revoke(found)
         except (Unsupported, Declined, OutOfReach) as error:

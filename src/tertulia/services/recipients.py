@@ -5,6 +5,7 @@ it is there again; a sending has an id of its own by message and member, and is 
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from msgspec.json import decode
 
@@ -24,7 +25,7 @@ from tertulia.ports import EventLog
 from tertulia.ports.messaging import MessageRecords
 from tertulia.services.conductor import Reactions
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
+from tertulia.services.errands import Errands, insist
 from tertulia.services.sendings import Sendings
 
 BOOKMARK = "recipients"
@@ -56,18 +57,28 @@ class Recipients:
         """Carry what was said up to there and has not been looked at."""
         after = await self._records.bookmark(BOOKMARK)
         if after is None:
-            self._marked = until  # from here on; older messages went to nobody
+            await self._begin(until)
             return
         while after < until and (page := await self._log.follow(after, limit=PAGE)):
             for event in page:
                 if event.type == MESSAGE and event.position <= until:
-                    await self._posted(event)
+                    self.announced(event)
+                    self._errands.in_turn(event.conversation_id, partial(self._posted, event))
             after = page[-1].position
 
-    async def _posted(self, event: Event) -> None:
+    async def _begin(self, at: Position) -> None:
+        """From there on; older messages went to nobody."""
+        self._marked = at
+        for event in await self._log.follow(Position(max(at - 1, 0)), limit=1):
+            await self._records.put_bookmark(BOOKMARK, at, event.application_id)
+
+    def announced(self, event: Event) -> None:
+        """It will be its turn: until then the bookmark stays before it."""
         self._under_way.add(event.position)
+
+    async def _posted(self, event: Event) -> None:
         try:
-            await self._carry(event)
+            await insist(partial(self._carry, event))
         finally:
             self._under_way.discard(event.position)
         self._mark(event)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -19,8 +20,10 @@ from tertulia.model.events.messaging import MESSAGE_WEBHOOK, CustomTertuliaMessa
 from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import ApplicationId, MessageId
 from tertulia.model.instant import Instant
+from tertulia.model.message_errors import Code
 from tertulia.model.message_hooks import receipt_members, status_members
 from tertulia.model.sending import (
+    FINAL,
     Form,
     Inbound,
     MessagePlace,
@@ -43,10 +46,16 @@ from tertulia.services.errands import insist
 
 RECENT_MAX = 20_000
 """Sendings remembered as they are: nearly every receipt is about one of them."""
-EARLY_SECONDS = 5.0
-"""For which a receipt may be ahead of the answer to the message that it is about."""
+EARLY_SECONDS = 1.0
+"""For which a receipt waits for the answer to the message that it is about."""
+UNCLAIMED_MAX = 10_000
+"""Receipts remembered that were further ahead: of parts of a message that is not whole yet."""
+UNCLAIMED_MS = 600_000
+"""For so long: the same name may come again for another message."""
 APPLICATION_SECONDS = 1.0
 """For which an application's webhooks are taken as they were."""
+
+REVOKED = Problem(Code.UNPROCESSABLE, "The message was revoked before it was sent.")
 
 Took = Callable[[Sending], None]
 
@@ -76,8 +85,9 @@ class Sendings:
         self._api_key = api_key
         self._recent: OrderedDict[MessageId, Sending] = OrderedDict()
         self._by_ref: dict[tuple[str, str], MessageId] = {}
-        self._turns: dict[MessageId, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[MessageId, asyncio.Lock] = WeakValueDictionary()
         self._early: dict[tuple[str, str], asyncio.Event] = {}
+        self._unclaimed: OrderedDict[tuple[str, str], tuple[Instant, Outcome]] = OrderedDict()
         self.on_accepted: Took = lambda sending: None
         """Who finds a carrier for it."""
 
@@ -167,6 +177,10 @@ class Sendings:
             raise MessageNotFound()
         return found
 
+    def newest(self, sending: Sending) -> Sending:
+        """As it has become by now, when that was lately: what was read may be old already."""
+        return self._recent.get(sending.id, sending)
+
     async def _newest(self, message_id: MessageId) -> Sending | None:
         return self._recent.get(message_id) or await self._records.sending(message_id)
 
@@ -189,6 +203,10 @@ class Sendings:
             sending.id, lambda known: replace(known, is_tried=True, carrier=carrier)
         )
 
+    async def not_taken(self, sending: Sending) -> None:
+        """The carrier for which it was `tried` has surely not got it."""
+        await self._become(sending.id, lambda known: replace(known, is_tried=False))
+
     async def submitted(
         self, sending: Sending, carrier: str, refs: Sequence[str], patience: float | None
     ) -> None:
@@ -202,30 +220,64 @@ class Sendings:
 
         await self._become(sending.id, submit)
         for ref in refs:
-            early = self._early.pop((carrier, ref), None)
-            if early is not None:
+            key = carrier, ref
+            if (early := self._early.pop(key, None)) is not None:
                 early.set()
+            if (unclaimed := self._unclaimed.get(key)) is not None:
+                at, outcome = unclaimed
+                if self._now - at < UNCLAIMED_MS:
+                    await self._hear_of(sending.id, outcome)
+                self._unclaimed.pop(key, None)
+
+    async def revoke(self, sending: Sending) -> None:
+        """No carrier has it, and none is to get it, nor what would be tried in its place."""
+
+        def revoke(known: Sending) -> Sending:
+            alone = replace(known, failover=())
+            return known if known.is_over else self._ended(alone, SendingStatus.REJECTED, REVOKED)
+
+        await self._become(sending.id, revoke)
 
     async def end(self, sending: Sending, status: SendingStatus, problem: Problem) -> None:
         """Its final status, unless it has one."""
-        await self._become(sending.id, lambda known: ended(known, status, problem, self._now))
+        await self._become(sending.id, lambda known: self._ended(known, status, problem))
+
+    def _ended(self, known: Sending, status: SendingStatus, problem: Problem) -> Sending:
+        return ended(known, status, problem, self._now)
 
     async def hear(self, outcome: Outcome, *, may_be_early: bool) -> bool:
         """What a carrier tells of a message; False: it is of none that we know."""
         key = (outcome.carrier, outcome.ref)
         message_id = await self._named(key)
         if message_id is None and may_be_early:
-            early = self._early.setdefault(key, asyncio.Event())
-            try:
-                async with asyncio.timeout(EARLY_SECONDS):
-                    await early.wait()
-            except TimeoutError:
-                self._early.pop(key, None)
-            message_id = await self._named(key)
+            message_id = await self._named_soon(key)
         if message_id is None:
+            self._set_aside(key, outcome)
             return False
-        await self._become(message_id, lambda known: heard(known, outcome, self._now))
+        await self._hear_of(message_id, outcome)
         return True
+
+    async def _hear_of(self, message_id: MessageId, outcome: Outcome) -> None:
+        await self._become(message_id, lambda known: heard(known, outcome, self._now))
+
+    def _set_aside(self, key: tuple[str, str], outcome: Outcome) -> None:
+        """Until its message is known by that name. In memory alone: what we do not know of when we
+        end is handed over again, under other names."""
+        if outcome.is_read or (outcome.status in FINAL and key not in self._unclaimed):
+            self._unclaimed[key] = self._now, outcome
+            if len(self._unclaimed) > UNCLAIMED_MAX:
+                self._unclaimed.popitem(last=False)
+
+    async def _named_soon(self, key: tuple[str, str]) -> MessageId | None:
+        early = self._early.setdefault(key, asyncio.Event())
+        try:
+            async with asyncio.timeout(EARLY_SECONDS):
+                await early.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._early.pop(key, None)
+        return await self._named(key)
 
     async def _named(self, key: tuple[str, str]) -> MessageId | None:
         if key in self._by_ref:
@@ -236,29 +288,30 @@ class Sendings:
     async def _become(self, message_id: MessageId, change: Callable[[Sending], Sending]) -> Sending:
         """Changes of one sending are made one after the other. Raises Unavailable."""
         turn = self._turns.setdefault(message_id, asyncio.Lock())
-        try:
-            async with turn:
-                known = await self._newest(message_id)
-                if known is None:
-                    raise MessageNotFound()
-                after = change(known)
-                if after != known:
-                    await self._change(known, after)
-                return after
-        finally:
-            if not turn.locked():
-                self._turns.pop(message_id, None)
+        async with turn:
+            known = await self._newest(message_id)
+            if known is None:
+                raise MessageNotFound()
+            after = change(known)
+            if after != known:
+                await self._change(known, after)
+            return after
 
     async def _change(self, before: Sending, after: Sending) -> None:
         """Keep and tell; then the next in its place, if there is one and it has failed."""
         status = _told(before, after)
+        follower = self._next(after)
+        if follower is not None:
+            after = replace(after, failover=())
         if status is None:
             await self._conversations.happen(after.application_id, _kept(after))
         elif after.place is not None:
             await self._tell_conversation(after, after.place, status)
         else:
-            await self._tell_webhook(after, status)
+            await self._tell_webhook(after, status, follower)
         self._remember(after)
+        if follower is not None:
+            self._accepted(follower)
 
     async def _tell_conversation(self, sending: Sending, place: MessagePlace, status: str) -> None:
         actor = Actor(sending.application_id)
@@ -271,8 +324,9 @@ class Sendings:
         except ConversationNotFound:
             await self._conversations.happen(sending.application_id, _kept(sending))
 
-    async def _tell_webhook(self, sending: Sending, status: str) -> None:
-        follower = self._next(sending)
+    async def _tell_webhook(
+        self, sending: Sending, status: str, follower: Sending | None
+    ) -> None:  # fmt: skip
         application = await self._applications.find(sending.application_id)
         webhook = sending.order.webhook or _status_url(application)
         members = (
@@ -280,13 +334,10 @@ class Sendings:
             if sending.form is Form.SMS
             else status_members(sending, status, self._now)
         )
-        told = replace(sending, failover=()) if follower is not None else sending
-        facts = [_kept(told, webhook, members)]
+        facts = [_kept(sending, webhook, members)]
         if follower is not None:
             facts.append(_kept(follower))
         await self._conversations.happen(sending.application_id, *facts)
-        if follower is not None:
-            self._accepted(follower)
 
     def _next(self, sending: Sending) -> Sending | None:
         """What is tried in its place."""

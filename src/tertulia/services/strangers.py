@@ -6,6 +6,7 @@ nothing a rule of the settings holds.
 
 import logging
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -13,20 +14,22 @@ from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
 from tertulia.model.conversation import ConversationDraft
-from tertulia.model.errors import DuplicateConversationName, TertuliaError
-from tertulia.model.ids import ApplicationId, ConversationId
+from tertulia.model.errors import DuplicateConversationName, TertuliaError, Unavailable
+from tertulia.model.ids import ConversationId
 from tertulia.model.membership import MemberDraft, UserReference
 from tertulia.model.message_hooks import inbound_members
 from tertulia.model.sending import Inbound, address
-from tertulia.model.state import Channel, Endpoint, Member, Webhook
+from tertulia.model.state import Application, Channel, Endpoint, Member, Webhook
 from tertulia.ports import Directory
 from tertulia.ports.messaging import MessageRecords
 from tertulia.services.conversations import Conversations
-from tertulia.services.errands import Errands
+from tertulia.services.errands import Errands, insist
 from tertulia.services.members import Members
 from tertulia.services.placement import Placement
 from tertulia.services.users import Users
 from tertulia.services.voicehooks import Answers, Question, Unanswered
+
+RECOVERED_MAX = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -72,22 +75,24 @@ class Strangers:
 
     async def recover(self) -> None:
         """Decide about what was undecided when the hub ended."""
-        for inbound in await self._records.undecided():
+        for inbound in await self._records.undecided(RECOVERED_MAX):
             self.decide_later(inbound)
 
     def decide_later(self, inbound: Inbound) -> None:
         """Find a place for it. What comes from one address is decided about in its order."""
         where = address(inbound.arrival.channel, inbound.arrival.from_)
         key = ("arrival", inbound.application_id, where)
-        self._errands.in_turn(key, lambda: self._decide(inbound))
+        self._errands.in_turn(key, lambda: insist(partial(self._decide, inbound)))
 
     async def _decide(self, inbound: Inbound) -> None:
-        member = await self._placement.member(
-            inbound
-        )  # the one before may have opened a conversation
+        member = await self._placement.member(inbound)  # the one before may have opened one
         if member is not None and await self._placement.place(inbound, member):
             return
-        webhook = await self._inbound_url(inbound.application_id)
+        application = await self._directory.application(inbound.application_id)
+        if application is None:
+            await self._placement.keep(await self._decided(inbound))
+            return
+        webhook = _inbound_url(application)
         wanted, untold = None, None
         if webhook is not None:
             try:
@@ -119,16 +124,13 @@ class Strangers:
         except msgspec.MsgspecError:  # most say nothing, or a word
             return None
 
-    async def _inbound_url(self, application_id: ApplicationId) -> Webhook | None:
-        application = await self._directory.application(application_id)
-        messages = application.capabilities.get("messages") if application else None
-        return (messages.webhooks or {}).get("inbound_url") if messages else None
-
     async def _open(self, inbound: Inbound, wanted: _Wanted) -> bool:
         """Into the conversation that is wanted, as a member who joins by this."""
         try:
             room = await self._room(inbound, wanted)
             member = await self._join(inbound, room)
+        except Unavailable:
+            raise
         except TertuliaError as error:
             told = {"action": "arrival_not_placed", "error": str(error)}
             _log.warning("a message found no place", extra=told)
@@ -160,6 +162,11 @@ class Strangers:
         )  # fmt: skip
         member, _ = await self._members.create(room, draft, Actor(inbound.application_id))
         return member
+
+
+def _inbound_url(application: Application) -> Webhook | None:
+    messages = application.capabilities.get("messages")
+    return (messages.webhooks or {}).get("inbound_url") if messages else None
 
 
 def _end(channel: str, name: str) -> Endpoint:

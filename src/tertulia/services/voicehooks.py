@@ -292,9 +292,7 @@ class VoiceHooks:
             method=(webhook.http_method or "POST").upper(),
             connect_timeout=webhook.connect_timeout, socket_timeout=webhook.socket_timeout,
         )  # fmt: skip
-        await self._conversations.happen(
-            leg.application_id, Fact(VOICE_WEBHOOK, encode_body(body))
-        )
+        await self._conversations.happen(leg.application_id, Fact(VOICE_WEBHOOK, encode_body(body)))
         self._timelines.note(leg.id, "webhook", _named(webhook, members))
 
     async def _ask(self, line: Line, question: Question) -> bytes:

@@ -81,7 +81,7 @@ class Api:
         header = request.headers.get("authorization", "")
         as_account = route.guard is Guard.EITHER and header[:6].lower() == "basic "
         if as_account or route.guard is Guard.ACCOUNT:
-            self._access.account(header)
+            self._rates.spend(self._access.account(header), self._monotonic())
         elif route.guard in (Guard.APPLICATION, Guard.EITHER) or has_token:
             return await self._as_application(route, call, route.handler)
         self._decode(route, call)

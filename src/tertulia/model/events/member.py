@@ -141,7 +141,8 @@ class MemberMessageStatus(Body, frozen=True):
     message_type: Literal[
         "text", "image", "video", "audio", "file", "vcard", "custom", "template", "location"
     ]
-    channel_type: Literal["sms", "mms", "whatsapp", "viber", "messenger"]
+    channel_type: Literal["sms", "mms", "whatsapp", "viber", "messenger", "rcs", "email"]
+    """The last two are extensions: the compatible event knows the others."""
     from_: str = field(name="from")
     """Number or id, as `to`."""
     to: str

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tertulia.model.channel_ends import without_ends
 from tertulia.model.errors import ValidationFailed
 from tertulia.model.event import Event
 from tertulia.model.events.registry import Creator
@@ -110,10 +111,10 @@ class EventResource:
 
     async def _list(self, call: Call, *, as_array: bool) -> Response:
         piece = await self._slice(call)
-        shown = [item.event for item in piece.items]
-        embedded = shapes.events_embedded(
-            shown, call.base, as_array=as_array, for_chat=_is_of_chat(call.query)
-        )
+        for_chat = _is_of_chat(call.query)
+        found = [item.event for item in piece.items]
+        shown = [without_ends(event) for event in found] if for_chat else found
+        embedded = shapes.events_embedded(shown, call.base, as_array=as_array, for_chat=for_chat)
         return page_answer(call, f"/conversations/{call.conversation_id}/events", piece, embedded)
 
     async def _slice(self, call: Call) -> Slice[ShownEvent]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from tertulia.model.errors import Forbidden
 from tertulia.protocols.http1 import Response
-from tertulia.services.couriers import CarrierReport
+from tertulia.services.courier import CarrierReport
 from tertulia.web import answers
 from tertulia.web.routing import Call, Guard, route
 

@@ -1,7 +1,8 @@
 """The older SMS API: parameters from anywhere, and 200 whatever becomes of them."""
 
 import binascii
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ from tertulia.services.messaging import MessageControl
 from tertulia.web import answers
 from tertulia.web.access import Access
 from tertulia.web.message_shapes import SmsAnswer, SmsPart
+from tertulia.web.rates import Rates
+from tertulia.web.repeats import Repeats
 from tertulia.web.rest.message_api import sender
 from tertulia.web.routing import Call, Guard, Upload, route
 
@@ -82,12 +85,17 @@ class SmsResource:
     """`signature_secret`: the account's own."""
 
     def __init__(
-        self, control: MessageControl, access: Access, clock: Clock, signature_secret: str
-    ) -> None:
+        self, control: MessageControl, access: Access, clock: Clock,
+        monotonic: Callable[[], float], signature_secret: str, rates: Rates,
+        repeats: Repeats[Response],
+    ) -> None:  # fmt: skip
         self._control = control
         self._access = access
         self._clock = clock
+        self._monotonic = monotonic
         self._secret = signature_secret
+        self._rates = rates
+        self._repeats = repeats
 
     @route("POST", PATH, guard=Guard.OPEN, answers={200: SmsAnswer},
            body=Upload(SmsDraft, (URL_ENCODED, "application/json")))  # fmt: skip
@@ -97,17 +105,25 @@ class SmsResource:
         """Send a short message; the account's key, with its secret or a signature, is among the
         parameters"""
         try:
-            told = await self._sent(call)
+            return await self._answer(call)
         except SmsRefused as refusal:
             told = [SmsPart(refusal.status, refusal.text)]
         except TertuliaError as error:
             status, text = _refusal(error)
             told = [SmsPart(status, text)]
-        return answers.json(200, SmsAnswer(str(len(told)), told))
+        return _told(told)
 
-    async def _sent(self, call: Call) -> list[SmsPart]:
+    async def _answer(self, call: Call) -> Response:
+        """One that is signed has one effect, however often it comes. Raises SmsRefused."""
         given = _parameters(call.request, call.given)
-        self._authenticate(call.request, given)
+        account = self._authenticate(call.request, given)
+        now = self._monotonic()
+        self._rates.spend(account, now)
+        if not _has_signature(given):
+            return await self._send(given)
+        return await self._repeats.once(_key(given), now, lambda: self._send(given))
+
+    async def _send(self, given: Mapping[str, str]) -> Response:
         order, parts = read_order({name.replace("_", "-"): given[name] for name in given})
         application_id = await sender(self._control, order)
         sending = await self._control.send((order,), application_id, form=Form.SMS)
@@ -116,27 +132,40 @@ class SmsResource:
             network="", client_ref=order.client_ref or None,
             account_ref=given.get("account-ref") or given.get("account_ref"),
         )  # fmt: skip
-        return [part] * parts
+        return _told([part] * parts)
 
-    def _authenticate(self, request: Request, given: Mapping[str, str]) -> None:
-        """Raises SmsRefused, InvalidToken."""
+    def _authenticate(self, request: Request, given: Mapping[str, str]) -> str:
+        """The account's key. Raises SmsRefused, InvalidToken."""
         key = given.get("api_key", "")
-        if SIGNATURE in given and not given.get("api_secret"):
+        if _has_signature(given):
             _require(given, "api_key")
             self._access.key(key)
             if not self._is_fresh(given) or not is_signed(given, self._secret):
                 raise SmsRefused("14", "Invalid Signature")
-        elif header := request.headers.get("authorization"):
-            self._access.account(header)
-        else:
-            _require(given, "api_key", "api_secret")
-            self._access.secret(key.encode(), given["api_secret"].encode())
+            return key
+        if header := request.headers.get("authorization"):
+            return self._access.account(header)
+        _require(given, "api_key", "api_secret")
+        return self._access.secret(key.encode(), given["api_secret"].encode())
 
     def _is_fresh(self, given: Mapping[str, str]) -> bool:
         stamp = given.get("timestamp", "")
         if not (stamp.isascii() and stamp.isdecimal() and len(stamp) < 12):
             return False
         return abs(int(stamp) - self._clock.now() // 1000) <= CLOCKS_APART
+
+
+def _has_signature(given: Mapping[str, str]) -> bool:
+    return SIGNATURE in given and not given.get("api_secret")
+
+
+def _key(given: Mapping[str, str]) -> bytes:
+    """Two that are the same to the second at which they were signed are one."""
+    return hashlib.sha256(PATH.encode() + msgspec.json.encode(sorted(given.items()))).digest()
+
+
+def _told(parts: list[SmsPart]) -> Response:
+    return answers.json(200, SmsAnswer(str(len(parts)), parts))
 
 
 def read_order(given: Mapping[str, str]) -> tuple[Order, int]:

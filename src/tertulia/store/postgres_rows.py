@@ -43,7 +43,9 @@ def rounds(name: str, rows: Rows) -> Iterator[dict[str, list[Parameter]]]:
     yield _arrays(name, rows[start:])
 
 
-def _arrays(name: str, rows: list[tuple[bytes | None, tuple[Any, ...]]]) -> dict[str, list[Parameter]]:
+def _arrays(
+    name: str, rows: list[tuple[bytes | None, tuple[Any, ...]]]
+) -> dict[str, list[Parameter]]:
     columns = zip(*[columns for _, columns in rows], strict=True)
     arrays: list[list[Parameter]] = [[storable(each) for each in column] for column in columns]
     if name == "put_log":

@@ -31,7 +31,7 @@ DOUBT_SECONDS = 30.0
 """For finding out what became of a commit; then the answer is that it is not known."""
 RETRY_SECONDS = 0.1
 COMMAND_SECONDS = 20.0
-_SETTINGS = {"idle_in_transaction_session_timeout": "10000", "statement_timeout": "15000"}
+SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "5000", "statement_timeout": "15000"}
 """Milliseconds. A writer that was stopped in its transaction keeps the others waiting so long."""
 _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false)
@@ -64,10 +64,14 @@ class WriterSession:
         """Make or migrate the store. Raises UnknownSchema, Unavailable."""
         try:
             connection = await self._connected(makes=True)
+            await self._newest()  # what is left of a former process is over now
             head = await connection.fetchval(STATEMENTS["head"].sql)
         except FAILED as error:
             await self.close()
             raise self._not_open(error) from error
+        except BaseException:
+            await self.close()
+            raise
         self._tail.restart(Position(int(head)))
 
     async def close(self) -> None:
@@ -114,7 +118,7 @@ class WriterSession:
         if connection is None or connection.is_closed():
             try:
                 connection = await connect(
-                    self._url, "writer", seconds=COMMAND_SECONDS, settings=_SETTINGS
+                    self._url, "writer", seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS
                 )
             except FAILED as error:
                 raise self._not_open(error) from error

@@ -80,6 +80,7 @@ class TaskWriter:
         except Unavailable as error:
             told = {"action": "store_failed", "writes": len(batch), "error": str(error)}
             _log.error("the store cannot write", extra=told)
+            return [error] * len(batch)
         # A supervisor: a bug met in one entry must not end the task that all writes need, nor
         # take its neighbours along, so they are tried again one by one.
         except Exception:

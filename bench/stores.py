@@ -7,7 +7,7 @@ until it is durable. `python -m bench.stores` starts a PostgreSQL of its own fro
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,8 +37,8 @@ async def _write(store: Stored, until: float, waits: list[float]) -> None:
         waits.append(time.perf_counter() - began)
 
 
-async def _measure(open_store: Callable[[], Awaitable[Stored]], writers: int) -> str:
-    store = await open_store()
+async def _measure(opening: Awaitable[Stored], writers: int) -> str:
+    store = await opening
     await store.append(birth(profile()))
     waits: list[float] = []
     cpu, began = time.process_time(), time.perf_counter()
@@ -46,25 +46,20 @@ async def _measure(open_store: Callable[[], Awaitable[Stored]], writers: int) ->
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     await store.close()
     waits.sort()
-    p99 = waits[int(len(waits) * 0.99)] * 1000
-    return (
-        f"{len(waits) / took:9,.0f}/s  p50 {waits[len(waits) // 2] * 1000:6.2f} ms  "
-        f"p99 {p99:6.1f} ms  cpu {cpu / took:4.0%}"
-    )
+    median, p99 = (waits[int(len(waits) * part)] * 1000 for part in (0.5, 0.99))
+    rate = f"{len(waits) / took:9,.0f}/s"
+    return f"{rate}  p50 {median:6.2f} ms  p99 {p99:6.1f} ms  cpu {cpu / took:4.0%}"
 
 
 def main() -> None:
     writers = [int(each) for each in sys.argv[1:]] or list(WRITERS)
     with running(durable=True) as server, TemporaryDirectory() as folder:
         for each in writers:
-            path = Path(folder) / f"{each}.db"
-            print(
-                f"{each:5} sqlite    ", uvloop.run(_measure(lambda: SqliteStore.open(path), each))
-            )
-            url = server.new_database()
-            print(
-                f"{each:5} postgres  ", uvloop.run(_measure(lambda: PostgresStore.open(url), each))
-            )
+            path, url = Path(folder) / f"{each}.db", server.new_database()
+            figures = uvloop.run(_measure(SqliteStore.open(path), each))
+            print(f"{each:5} sqlite    {figures}")
+            figures = uvloop.run(_measure(PostgresStore.open(url), each))
+            print(f"{each:5} postgres  {figures}")
 
 
 if __name__ == "__main__":

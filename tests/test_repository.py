@@ -32,7 +32,8 @@ SUPERVISORS = {
     "phones/exchange.py:Exchange._tick_one": "a bug in one call must not end all calls",
     "services/errands.py:Errands._work_off": "an errand that fails keeps nobody behind it back",
     "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
-    "store/writer.py:ThreadedWriter._write": "a bug in one entry must not end the thread of all writes",
+    "store/postgres_writer.py:TaskWriter._write": "a bug in one entry must not end all writes",
+    "store/writer.py:ThreadedWriter._write": "a bug in one entry must not end all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""

@@ -40,7 +40,8 @@ class Cutter:
                 writer.close()
                 return
             behind = await asyncio.open_unix_connection(str(server / SOCKET))
-            self._keep(self._pass_on(reader, behind[1], writer, behind[0]))
+            passing = self._pass_on(reader, behind[1], writer, behind[0])
+            self._tasks.add(asyncio.create_task(passing))
 
         listener = await asyncio.start_unix_server(serve, str(folder / SOCKET))
         try:
@@ -51,10 +52,6 @@ class Cutter:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _keep(self, work: "asyncio.Future[None]") -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
 
     async def _pass_on(
         self,

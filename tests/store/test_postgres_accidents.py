@@ -1,4 +1,4 @@
-"""PostgreSQL that dies, refuses or is cut off: nothing acknowledged is lost, nothing comes twice."""
+"""PostgreSQL that dies, refuses or is cut off: nothing is lost, and nothing comes twice."""
 
 import asyncio
 import tempfile
@@ -121,6 +121,12 @@ def test_a_commit_is_in_doubt_until_the_server_is_back(
     play(scenario)
 
 
+async def until_more(told: list[str], count: int) -> None:
+    wanted = len(told) + count
+    while len(told) < wanted:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 async def _write(store: PostgresStore, room: Profile, told: list[str], over: asyncio.Event) -> None:
     """Say one thing after the other, each as often as it takes to be acknowledged."""
     said = 0
@@ -148,9 +154,7 @@ def test_a_server_that_dies_under_load_again_and_again() -> None:
                 for room in rooms:
                     group.create_task(_write(store, room, told, over))
                 for how in ("immediate", "fast", "immediate"):
-                    known = len(told)
-                    while len(told) < known + 100:
-                        await asyncio.sleep(0.01)
+                    await until_more(told, 100)
                     await asyncio.to_thread(server.stop, how)
                     await asyncio.to_thread(server.start)
                 over.set()

@@ -1,6 +1,7 @@
 """The stores of a hub: in its data directory, or the log and its tables on PostgreSQL."""
 
 from importlib import import_module
+from typing import Any
 
 from msgspec import Struct
 
@@ -42,11 +43,16 @@ async def open_store(settings: Settings, *, reads_only: bool = False) -> Stored:
     if not url:
         path = settings.data.path / "tertulia.db"
         return await (SqliteStore.open_reader if reads_only else SqliteStore.open)(path)
+    kind = of_postgres("postgres").PostgresStore
+    opened: Stored = await (kind.open_reader if reads_only else kind.open)(url)
+    return opened
+
+
+def of_postgres(name: str) -> Any:
+    """A module that only those need who have chosen PostgreSQL. Raises SettingsError."""
     try:
-        kind = import_module("tertulia.store.postgres").PostgresStore
+        return import_module(f"tertulia.store.{name}")
     except ModuleNotFoundError:
         raise SettingsError(
             "store.url: PostgreSQL needs the extra: pip install 'tertulia[postgres]'"
         ) from None
-    opened: Stored = await (kind.open_reader if reads_only else kind.open)(url)
-    return opened

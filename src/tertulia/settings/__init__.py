@@ -38,8 +38,8 @@ from tertulia.settings.groups import (
 
 __all__ = [
     "GROUPS", "Account", "Data", "Dev", "Http", "Inspector", "Limits", "Log", "Media", "Messaging",
-    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Store", "Webhooks", "Wire", "load",
-    "reference",
+    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Store", "Webhooks", "Wire",
+    "load", "reference",
 ]  # fmt: skip
 
 PREFIX = "TERTULIA_"

@@ -42,8 +42,12 @@ Answered = Generator[Question, str, T]
 """Work that stops at each question until its answer, JSON text, is sent into it."""
 
 
-class Rows(list[tuple[bytes | None, tuple[Column, ...]]]):
-    """Rows of one table: the value's JSON, if it has one, and the columns."""
+RowOfTable = tuple[bytes | None, tuple[Column, ...]]
+"""The value's JSON, if it has one, and the columns."""
+
+
+class Rows(list[RowOfTable]):
+    """Rows of one table."""
 
     def add(self, blob: bytes | None, *columns: Column) -> None:
         self.append((blob, columns))

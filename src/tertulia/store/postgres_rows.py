@@ -15,6 +15,7 @@ _KEYS = {
     "put_sendings": 1, "put_message_refs": 2, "put_inbounds": 1, "put_bookmarks": 1,
 }  # fmt: skip
 """How many columns say which row it is."""
+Arrays = dict[str, list[Parameter]]
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -30,7 +31,7 @@ class _Record(Struct):
 _records = msgspec.json.Decoder(_Record)
 
 
-def rounds(name: str, rows: Rows) -> Iterator[dict[str, list[Parameter]]]:
+def rounds(name: str, rows: Rows) -> Iterator[Arrays]:
     """The parameters of a statement, for as many executions as are needed, in the rows' order: one
     statement can touch a row only once."""
     key = _KEYS.get(name)
@@ -49,12 +50,12 @@ def _arrays(
     columns = zip(*[columns for _, columns in rows], strict=True)
     arrays: list[list[Parameter]] = [[storable(each) for each in column] for column in columns]
     if name == "put_log":
-        arrays.append([_about(blob) for blob, _ in rows])
+        arrays.append([about(blob) for blob, _ in rows])
     arrays.append([None if blob is None else blob.decode() for blob, _ in rows])
     return {f"c{number}": array for number, array in enumerate(arrays, 1)}
 
 
-def _about(record: bytes | None) -> int | None:
+def about(record: bytes | None) -> int | None:
     """The other event that an event's body names."""
     if record is None or b'event_id"' not in record:
         return None

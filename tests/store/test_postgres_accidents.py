@@ -7,7 +7,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.contracts.builders import NOW, append, birth, event, profile, user
+from tests.contracts.builders import (
+    APP,
+    NOW,
+    OTHER_APP,
+    append,
+    application_event,
+    birth,
+    event,
+    profile,
+    user,
+)
 from tests.postgres import PostgresServer, running
 from tests.store.cutter import Cut, Cutter
 
@@ -207,11 +217,13 @@ def test_a_server_that_only_lets_read(postgres: PostgresServer) -> None:
             for setting, is_read_only in (("on", True), ("off", False)):
                 command = f"ALTER DATABASE {name} SET default_transaction_read_only = {setting}"
                 postgres.execute(postgres.url("postgres"), command)
-                postgres.execute(url, end)
-                await asyncio.sleep(0.05)
                 if is_read_only:
-                    with pytest.raises(Unavailable):
-                        await store.append(append(room, 0))
+                    postgres.execute(url, end)
+                    await asyncio.sleep(0.05)
+                if is_read_only:
+                    for _ in range(2):
+                        with pytest.raises(Unavailable):
+                            await store.append(append(room, 0))
                     assert await numbers(store, room) == []
             await store.append(append(room, 0))
             assert await numbers(store, room) == [1]
@@ -339,6 +351,22 @@ def test_who_cannot_be_reached_is_named_without_the_password() -> None:
                 await opening(url)
             assert "127.0.0.1:1/tertulia" in str(failure.value)
             assert "secret" not in str(failure.value)
+
+    play(scenario)
+
+
+def test_what_is_new_to_the_writer_goes_beside_the_log(postgres: PostgresServer) -> None:
+    """The first event of an application makes its row, though the append changes none."""
+    url = postgres.new_database()
+
+    async def scenario() -> None:
+        async with opened(url) as store:
+            for application_id in (APP, OTHER_APP, APP):
+                knock = application_event(application_id)
+                await store.append(Append(application_id, None, EventId(0), (knock,)))
+            found = await store.follow(Position(0))
+            assert [each.application_id for each in found] == [APP, OTHER_APP, APP]
+            assert await store.follow(Position(0), application_id=OTHER_APP) == found[1:2]
 
     play(scenario)
 

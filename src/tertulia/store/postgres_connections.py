@@ -39,7 +39,7 @@ FAILED = (*LOST, asyncpg.PostgresError)
 def place_of(url: str) -> str:
     """Where the database is, for people: without user and password."""
     parts = urlsplit(url)
-    return f"{parts.hostname or 'local'}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return f"{parts.netloc.rpartition('@')[2] or 'local'}{parts.path}"
 
 
 async def connect(url: str, use: str, *, seconds: float, settings: Mapping[str, str]) -> Connection:
@@ -91,6 +91,8 @@ class PooledReader:
         try:
             try:
                 found = await self._pool.fetchval(statement.sql, *arguments)
+            except TimeoutError:
+                raise
             except LOST:  # perhaps only this connection: the next one is another
                 found = await self._pool.fetchval(statement.sql, *arguments)
         except FAILED as error:

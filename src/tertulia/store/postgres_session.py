@@ -37,8 +37,17 @@ _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off'
 """
+_NOTHING = "INSERT 0 0"
 _OLD_WRITERS = "DELETE FROM writers WHERE at < now() - interval '30 days' AND id <> $1"
 _NEW_WRITER = "INSERT INTO writers (id, batch) VALUES ($1, 0) ON CONFLICT (id) DO NOTHING"
+
+
+class _Known(Struct, frozen=True):
+    """What is right as long as this is the newest batch of all writers."""
+
+    writer: str
+    batch: int
+    heads: Heads
 
 
 class _Doubt(Struct, frozen=True):
@@ -54,9 +63,7 @@ class WriterSession:
         self._tail = tail
         self._writer = uuid4().hex
         self._batches = 0
-        self._seen: tuple[str, int] | None = None
-        """Writer and number of the newest batch, as of which the heads are right."""
-        self._heads: Heads | None = None
+        self._known: _Known | None = None
         self._doubt: _Doubt | None = None
         self._connection: Connection | None = None
 
@@ -67,11 +74,8 @@ class WriterSession:
             await self._newest()  # what is left of a former process is over now
             head = await connection.fetchval(STATEMENTS["head"].sql)
         except FAILED as error:
-            await self.close()
+            self._drop()
             raise self._not_open(error) from error
-        except BaseException:
-            await self.close()
-            raise
         self._tail.restart(Position(int(head)))
 
     async def close(self) -> None:
@@ -94,7 +98,7 @@ class WriterSession:
                 self._forget()
                 raise
             except asyncpg.PostgresError as error:
-                self._forget()
+                self._drop()  # a new one may lead to a server that can
                 raise Unavailable(f"the store cannot write: {error}") from error
             except BaseException:
                 self._forget()
@@ -102,10 +106,10 @@ class WriterSession:
         raise Unavailable("the store's connection breaks")
 
     def _forget(self) -> None:
-        self._heads = self._doubt = None
+        self._known = self._doubt = None
 
     def _drop(self) -> _Doubt | None:
-        """Let go of a broken connection; what was in doubt."""
+        """Let go of the connection; what was in doubt."""
         doubt = self._doubt
         self._forget()
         if self._connection is not None:
@@ -114,20 +118,24 @@ class WriterSession:
         return doubt
 
     async def _connected(self, *, makes: bool = False) -> Connection:
-        connection = self._connection
-        if connection is None or connection.is_closed():
-            try:
-                connection = await connect(
-                    self._url, "writer", seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS
-                )
-            except FAILED as error:
-                raise self._not_open(error) from error
-            self._connection = connection
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        try:
+            connection = await connect(
+                self._url, "writer", seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS
+            )
+        except FAILED as error:
+            raise self._not_open(error) from error
+        try:
             if makes:
                 await migrate(connection)
             await connection.execute(_DURABLE)
             await connection.execute(_OLD_WRITERS, self._writer)
             await connection.execute(_NEW_WRITER, self._writer)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connection = connection
         return connection
 
     def _not_open(self, error: BaseException) -> Unavailable:
@@ -135,54 +143,57 @@ class WriterSession:
 
     async def _transact(self, entries: Sequence[Entry]) -> list[Outcome]:
         connection = await self._connected()
-        if self._heads is not None and not any(entry.rows for entry in entries):
-            batch, outcomes = await _decided(connection, self._heads, entries)
-            if batch.log and await self._put_alone(connection, batch, outcomes):
-                return outcomes
-            if batch.log:
-                self._heads = None
+        known = self._known
+        if known and known.writer == self._writer and not any(entry.rows for entry in entries):
+            batch, outcomes = await _decided(connection, known.heads, entries)
+            if batch.log and batch.is_log_only:
+                if await self._put_alone(connection, batch, outcomes, known):
+                    return outcomes
+            if batch.log:  # the heads have moved on, and nothing was written
+                self._known = None
         return await self._put(connection, entries)
 
     async def _put_alone(
-        self, connection: Connection, batch: Batch, outcomes: list[Outcome]
+        self, connection: Connection, batch: Batch, outcomes: list[Outcome], known: _Known
     ) -> bool:
         """In one statement, and so one way to the server; False: another has written meanwhile."""
-        assert self._seen is not None
-        mark = self._mark(batch.position, outcomes)
         (arrays,) = rounds("put_log", batch.log)
-        same_writer = self._seen[0] == self._writer
-        last = self._seen[1] if same_writer else -1
-        told = await _run(connection, "put_log_alone", {**arrays, **mark, "last": last})
-        return self._is_noted(told != "INSERT 0 0")
+        mark = self._mark(batch.position)
+        self._doubt = _Doubt(self._batches, outcomes)
+        told = await _run(connection, "put_log_alone", {**arrays, **mark, "last": known.batch})
+        self._doubt = None
+        if told == _NOTHING:
+            return False
+        self._known = _Known(self._writer, self._batches, known.heads)
+        return True
 
     async def _put(self, connection: Connection, entries: Sequence[Entry]) -> list[Outcome]:
         """In a transaction that nobody comes between."""
         async with connection.transaction():
-            seen = await _locked(connection)
-            if self._heads is None or seen != self._seen:
-                self._heads = Heads(await connection.fetchval(STATEMENTS["heads"].sql))
-                self._tail.restart(Position(self._heads.position))
-                self._seen = seen
-            batch, outcomes = await _decided(connection, self._heads, entries)
+            known = await self._renewed(connection)
+            batch, outcomes = await _decided(connection, known.heads, entries)
             if not await _write(connection, batch):
                 return outcomes
-            await _run(connection, "note", self._mark(batch.position, None))
+            await _run(connection, "note", self._mark(batch.position))
             self._doubt = _Doubt(self._batches, outcomes)
-        self._is_noted(True)
+        self._doubt = None
+        self._known = _Known(self._writer, self._batches, known.heads)
         return outcomes
 
-    def _mark(self, position: int, outcomes: list[Outcome] | None) -> dict[str, Argument]:
-        """A new batch of ours; with outcomes, from now on in doubt."""
-        self._batches += 1
-        if outcomes is not None:
-            self._doubt = _Doubt(self._batches, outcomes)
-        return {"position": position, "writer": self._writer, "batch": self._batches}
+    async def _renewed(self, connection: Connection) -> _Known:
+        """Lock, and know what is so from now on until the commit."""
+        writer, batch = await _locked(connection)
+        known = self._known
+        if known is None or (known.writer, known.batch) != (writer, batch):
+            heads = Heads(await connection.fetchval(STATEMENTS["heads"].sql))
+            self._tail.restart(Position(heads.position))
+            known = self._known = _Known(writer, batch, heads)
+        return known
 
-    def _is_noted(self, noted: bool) -> bool:
-        self._doubt = None
-        if noted:
-            self._seen = (self._writer, self._batches)
-        return noted
+    def _mark(self, position: int) -> dict[str, Argument]:
+        """A new batch of ours."""
+        self._batches += 1
+        return {"position": position, "writer": self._writer, "batch": self._batches}
 
     async def _was_stored(self, batch: int) -> bool:
         """Whether the newest batch of ours is this one. Raises Unavailable when nobody says."""
@@ -206,7 +217,7 @@ class WriterSession:
             )
             head = await connection.fetchval(STATEMENTS["head"].sql)
             # What is left of a broken connection, and may still come, finds that others wrote.
-            await _run(connection, "fence", self._mark(int(head), None))
+            await _run(connection, "fence", self._mark(int(head)))
         return newest
 
 

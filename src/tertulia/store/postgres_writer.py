@@ -60,7 +60,7 @@ class TaskWriter:
             self._waiting -= len(batch)
             settle(self._tail, batch, outcomes)
             for wake in self._wakes:
-                wake()
+                self._task.get_loop().call_soon(wake)  # where its bugs end nothing else
 
     async def _take(self) -> list[Entry]:
         """All that wait, at least one; empty when the end was asked for and all is written."""

@@ -5,6 +5,7 @@ It keeps no promise about the loss of power (fsync off), only about its own deat
 
 import asyncio
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -69,7 +70,8 @@ class PostgresServer:
     def _as_whom(self) -> dict[str, Any]:
         if os.geteuid() != 0:
             return {"cwd": self._home}
-        return {"user": NOBODY, "group": "nogroup", "extra_groups": (), "cwd": self._home}
+        group = pwd.getpwnam(NOBODY).pw_gid
+        return {"user": NOBODY, "group": group, "extra_groups": (), "cwd": self._home}
 
     async def _until_ready(self) -> None:
         async with asyncio.timeout(30):

@@ -52,7 +52,9 @@ def of_postgres(name: str) -> Any:
     """A module that only those need who have chosen PostgreSQL. Raises SettingsError."""
     try:
         return import_module(f"tertulia.store.{name}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
         raise SettingsError(
             "store.url: PostgreSQL needs the extra: pip install 'tertulia[postgres]'"
         ) from None

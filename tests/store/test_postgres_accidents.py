@@ -331,6 +331,7 @@ def test_what_a_text_of_postgresql_cannot_hold_is_found_all_the_same(
     async def scenario() -> None:
         room, named = profile(), user("a\0b")
         async with opened(url) as store:
+            await store.put_user(user("\\u0000"))
             await store.put_user(named)
             assert await store.user_named(named.application_id, "a\0b") == named
             await store.append(birth(room))

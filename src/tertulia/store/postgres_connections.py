@@ -69,7 +69,7 @@ class PooledReader:
         self._pool = asyncpg.create_pool(
             url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
             command_timeout=READ_SECONDS, max_cached_statement_lifetime=0,
-            server_settings=_settings("reader", {"default_transaction_read_only": "on"}),
+            server_settings=_settings("reader", {}),
         )  # fmt: skip
 
     async def check(self) -> None:

@@ -16,6 +16,12 @@ SCHEMA = "tertulia"
 MIGRATIONS = (Migration(1, read_sql("postgres_schema.sql")),)
 """Append only."""
 
+_PATIENT = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+"""
+_SECONDS = 6 * 3600.0
+"""That a version may take: big tables may be written anew."""
 _LOCK = 0x7E47
 """Of those who migrate: one at a time."""
 
@@ -23,13 +29,14 @@ _LOCK = 0x7E47
 async def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the store to the newest version, or raise UnknownSchema."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_PATIENT)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_SECONDS)
         version = await check(connection, migrations)
         if not version:
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         due = [each for each in migrations if each.version > version]
         for migration in due:
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=_SECONDS)
         if not version:
             await connection.execute("INSERT INTO meta VALUES ('epoch', $1)", uuid4().hex)
         if due:

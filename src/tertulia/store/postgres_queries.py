@@ -10,6 +10,7 @@ from tertulia.store.sides import Parameter
 _PAGE = "SELECT '[' || coalesce(string_agg(line, ','), '') || ']' FROM (\n{}\n) AS page"
 _NAMED = re.compile(r"(?<!:):([a-z]\w*)")
 _NUL, _NO_NUL = "\0", "\ufffd"
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 Argument = Parameter | list[Parameter]
 
@@ -29,6 +30,11 @@ def storable(value: Parameter) -> Parameter:
     if isinstance(value, str) and _NUL in value:
         return value.replace(_NUL, _NO_NUL)
     return value
+
+
+def storable_json(text: str) -> str:
+    """The same, of texts in JSON that PostgreSQL is to take apart."""
+    return _ESCAPED_NUL.sub(rf"\1{_NO_NUL}", text) if "u0000" in text else text
 
 
 def _statement(text: str) -> Statement:

@@ -21,7 +21,7 @@ from tertulia.store.entry import Entry
 from tertulia.store.heads import Heads
 from tertulia.store.postgres_connections import FAILED, LOST, connect, part, place_of
 from tertulia.store.postgres_migrations import migrate
-from tertulia.store.postgres_queries import STATEMENTS, Argument
+from tertulia.store.postgres_queries import STATEMENTS, Argument, storable_json
 from tertulia.store.postgres_rows import rounds
 from tertulia.store.tail import Tail
 
@@ -241,7 +241,8 @@ async def _answered(connection: Connection, work: Answered[T]) -> T:
     try:
         name, asked = next(work)
         while True:
-            name, asked = work.send(await connection.fetchval(STATEMENTS[name].sql, asked))
+            answer = await connection.fetchval(STATEMENTS[name].sql, storable_json(asked))
+            name, asked = work.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result

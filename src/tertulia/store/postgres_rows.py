@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from tertulia.store.batch import Rows
+from tertulia.store.batch import RowOfTable, Rows
 from tertulia.store.postgres_queries import storable
 from tertulia.store.sides import Parameter
 
@@ -44,9 +44,7 @@ def rounds(name: str, rows: Rows) -> Iterator[Arrays]:
     yield _arrays(name, rows[start:])
 
 
-def _arrays(
-    name: str, rows: list[tuple[bytes | None, tuple[Any, ...]]]
-) -> dict[str, list[Parameter]]:
+def _arrays(name: str, rows: list[RowOfTable]) -> Arrays:
     columns = zip(*[columns for _, columns in rows], strict=True)
     arrays: list[list[Parameter]] = [[storable(each) for each in column] for column in columns]
     if name == "put_log":
@@ -63,5 +61,5 @@ def about(record: bytes | None) -> int | None:
         body = _records.decode(record).body
     except msgspec.DecodeError:
         return None
-    about = body.original_event_id if body.event_id is None else body.event_id
-    return about if type(about) is int and about in _INT64 else None
+    named = body.original_event_id if body.event_id is None else body.event_id
+    return named if type(named) is int and named in _INT64 else None

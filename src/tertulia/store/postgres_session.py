@@ -6,6 +6,7 @@ looked up by that number, behind the same lock, before anything else is done.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from uuid import uuid4
@@ -26,6 +27,7 @@ from tertulia.store.postgres_rows import rounds
 from tertulia.store.tail import Tail
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 DOUBT_SECONDS = 30.0
 """For finding out what became of a commit; then the answer is that it is not known."""
@@ -73,6 +75,8 @@ class WriterSession:
             connection = await self._connected(makes=True)
             await self._newest()  # what is left of a former process is over now
             head = await connection.fetchval(STATEMENTS["head"].sql)
+            if await connection.fetchval("SHOW fsync") == "off":
+                _log.warning("the database does not sync to disk", extra={"action": "store_unsafe"})
         except FAILED as error:
             self._drop()
             raise self._not_open(error) from error

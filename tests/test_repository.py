@@ -34,7 +34,8 @@ SUPERVISORS = {
     "services/courier.py:Courier._carry": "a bug in one adapter must not keep messages back",
     "services/errands.py:Errands._work_off": "an errand that fails keeps nobody behind it back",
     "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
-    "store/writer.py:Writer._write": "a bug in one entry must not end the thread of all writes",
+    "store/postgres_writer.py:TaskWriter._write": "a bug in one entry must not end all writes",
+    "store/writer.py:ThreadedWriter._write": "a bug in one entry must not end all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""

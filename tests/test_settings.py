@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tertulia.settings import GROUPS, Account, Settings, SettingsError, load, reference
+from tertulia.settings import GROUPS, Account, Settings, SettingsError, Store, load, reference
 
 REFERENCE = Path(__file__).parents[1] / "config.default.toml"
 
@@ -130,6 +130,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ("HTTP__PUBLIC_URL", "example.org", "http: public_url must start with"),
         ("HTTP__CERTIFICATE", "a.pem", "certificate and certificate_key go together"),
         ("ACCOUNT__API_KEY", "a:b", "account: api_key must not hold a colon"),
+        ("STORE__URL", "mysql://db", "store: url is empty, or starts with postgres://"),
     ],
 )
 def test_what_is_wrong_in_the_environment(variable: str, text: str, says: str) -> None:
@@ -153,7 +154,8 @@ def test_what_is_wrong_on_the_command_line(overrides: dict[str, Any]) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = repr(Settings(account=Account("key", "hidden", "hidden")))
+    store = Store("postgres://me:hidden@db/tertulia")
+    shown = repr(Settings(account=Account("key", "hidden", "hidden"), store=store))
     assert "key" in shown
     assert "hidden" not in shown
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from tertulia import __version__, devkit
+from tertulia.app.copying import run_copy
 from tertulia.app.flags import add_flags, passed_on, read_settings
 from tertulia.app.logs import log_to_stderr
 from tertulia.app.occupancy import Occupied, occupy
@@ -90,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     webhooks.add_argument("--last", type=int, help="replay up to this position")
     webhooks.add_argument("--failed", action="store_true", help="only attempts that failed")
     webhooks.add_argument("--limit", type=int, default=20)
+    copy = _command(commands, "copy", _copy, "move the log and its tables to another database")
+    where = "sqlite:DIRECTORY or postgres://…"
+    copy.add_argument("--from", dest="source", required=True, metavar="STORE", help=where)
+    copy.add_argument("--to", dest="target", required=True, metavar="STORE", help=where)
     docs = _command(commands, "docs", _docs, "write the generated references")
     docs.add_argument("--repository", type=Path, default=Path())
     return parser
@@ -277,6 +282,11 @@ def _webhooks(given: argparse.Namespace) -> int:
         limit=given.limit,
     )  # fmt: skip
     return run_webhooks(settings, directions, print)
+
+
+def _copy(given: argparse.Namespace) -> int:
+    os.umask(0o077)
+    return run_copy(given.source, given.target, partial(print, flush=True))
 
 
 def _docs(given: argparse.Namespace) -> int:

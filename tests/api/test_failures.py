@@ -344,13 +344,13 @@ def test_who_asks_at_the_same_time_is_told_one_truth(tmp_path: Path, keys: tuple
     async def whole() -> None:
         async with on_disk(tmp_path, keys) as world:
             await scene(world)
-            await _race(world)
+            await race(world)
             await world.check_replay()
 
     asyncio.run(whole())
 
 
-async def _race(world: World) -> None:
+async def race(world: World) -> None:
     async def statuses(method: str, target: str, *bodies: Any) -> list[int]:
         calls = (world.call(method, target, body) for body in bodies)
         return sorted(answer.status for answer in await asyncio.gather(*calls))

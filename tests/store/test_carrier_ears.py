@@ -2,6 +2,7 @@
 
 from tests.contracts.carrier_ears import CarrierEarsContract, Listener
 from tests.store.test_memory import OnMemory
+from tests.store.test_postgres import OnPostgres
 from tests.store.test_sqlite import OnSqlite
 
 from tertulia.app.outside import Store
@@ -22,4 +23,8 @@ class TestEarsOnMemory(OfAServer, OnMemory, CarrierEarsContract):
 
 
 class TestEarsOnSqlite(OfAServer, OnSqlite, CarrierEarsContract):
+    pass
+
+
+class TestEarsOnPostgres(OfAServer, OnPostgres, CarrierEarsContract):
     pass

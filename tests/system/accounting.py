@@ -16,22 +16,32 @@ from tertulia.model.event import Event
 from tertulia.model.events.registry import Reach, find
 from tertulia.model.ids import Position, UserId
 from tertulia.model.state import Member
+from tertulia.store.postgres import PostgresStore
 from tertulia.store.sqlite import SqliteStore
+from tertulia.store.stored import Stored
 from tertulia.testing.replay import check_replay
 
 PAGE = 1000
 
 
+Place = Path | str
+"""Of a store: the data directory, or the address of a database."""
+
+
 @asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open_reader(data / "tertulia.db")
+async def opened(place: Place) -> AsyncIterator[Stored]:
+    store: Stored
+    if isinstance(place, str):
+        store = await PostgresStore.open_reader(place)
+    else:
+        store = await SqliteStore.open_reader(place / "tertulia.db")
     try:
         yield store
     finally:
         await store.close()
 
 
-async def whole_log(store: SqliteStore) -> list[Event]:
+async def whole_log(store: Stored) -> list[Event]:
     events: list[Event] = []
     after = Position(0)
     while page := await store.follow(after, limit=PAGE):
@@ -40,9 +50,9 @@ async def whole_log(store: SqliteStore) -> list[Event]:
     return events
 
 
-async def until_delivered(data: Path, receiver: Receiver, *, within: float) -> None:
+async def until_delivered(place: Place, receiver: Receiver, *, within: float) -> None:
     """Wait until the receiver has everything that is stored now and that webhooks are told."""
-    async with opened(data) as store:
+    async with opened(place) as store:
         wanted = {event.position for event in await whole_log(store) if _is_told(event)}
     deadline = time.monotonic() + within
     while not receiver.books.positions >= wanted:
@@ -71,12 +81,12 @@ def _is_told(event: Event) -> bool:
     return row is None or Reach.WEBHOOK in row.reaches
 
 
-async def check_everything(data: Path, told: Acknowledged, receiver: Receiver) -> int:
+async def check_everything(place: Place, told: Acknowledged, receiver: Receiver) -> int:
     """What was acknowledged is there, ids have no gaps, the state is the fold, the webhook's order
     was kept; returns how many events there are. To be called when nobody writes."""
     assert told.faults == []
     assert receiver.books.faults == []
-    async with opened(data) as store:
+    async with opened(place) as store:
         await check_replay(store)
         events = await whole_log(store)
         _check_events(events, told)

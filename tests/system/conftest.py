@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from tests.postgres import PostgresServer
 from tests.system.speakers import spoken
 from tests.system.tones import Samples
 from tests.system.tree import Tree
@@ -25,6 +27,25 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     yield plant
     for tree in trees:
         tree.end()
+
+
+class Kept(NamedTuple):
+    """Where a tree keeps its log."""
+
+    settings: dict[str, str]
+    url: str | None
+
+    def place(self, tree: Tree) -> Path | str:
+        return self.url or tree.data
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept(request: pytest.FixtureRequest) -> Kept:
+    if request.param == "sqlite":
+        return Kept({}, None)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.new_database()
+    return Kept({"TERTULIA_STORE__URL": url}, url)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.system.accounting import opened
 from tertulia.model.event import Event
 from tertulia.model.events.registry import find
 from tertulia.model.ids import Position
-from tertulia.store.sqlite import SqliteStore
+from tertulia.store.stored import Stored
 from tertulia.testing.replay import check_replay
 
 PATIENCE = 30.0
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 class Diary:
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Stored) -> None:
         self.entries: list[Entry] = []
         self._store = store
         self._after = Position(0)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.system.books import SECRET
 from tests.system.caller import Caller
-from tests.system.conftest import Plant
+from tests.system.conftest import Kept, Plant
 from tests.system.receiver import Receiver
 from tests.system.tree import STOPPED_WITHIN, Tree, plain_environment, until
 
@@ -70,8 +70,8 @@ def test_secrets_are_for_their_owner_only(tree: Tree) -> None:
     assert tree.data.stat().st_mode & 0o077 == 0
 
 
-def test_a_second_start_keeps_identity_and_history(plant: Plant) -> None:
-    tree = plant()
+def test_a_second_start_keeps_identity_and_history(plant: Plant, kept: Kept) -> None:
+    tree = plant(**kept.settings)
     first = tree.start()
     made = asyncio.run(_conversation(first, "kept"))
     assert tree.terminate() == 0

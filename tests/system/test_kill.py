@@ -15,7 +15,7 @@ import pytest
 from tests.system.accounting import check_everything, until_delivered, until_recorded
 from tests.system.books import SECRET
 from tests.system.caller import Caller
-from tests.system.conftest import Plant
+from tests.system.conftest import Kept, Plant
 from tests.system.load import Load
 from tests.system.receiver import Mood, Receiver, moody, willing
 from tests.system.tree import STOPPED_WITHIN, Tree, is_over, until
@@ -52,13 +52,13 @@ PATIENT = {
 }
 
 
-def test_the_whole_tree_is_killed_again_and_again(plant: Plant) -> None:
+def test_the_whole_tree_is_killed_again_and_again(plant: Plant, kept: Kept) -> None:
     async def scenario() -> None:
         chance = random.Random(SEED)
         receiver = Receiver(moody(chance, 0.05, slow=0.002))
         load = Load(chance, writers=WRITERS, conversations=CONVERSATIONS)
         async with receiver.listening() as url:
-            tree = plant("--event-url", url, **SETTINGS)
+            tree = plant("--event-url", url, **SETTINGS, **kept.settings)
             await load.settle(await asyncio.to_thread(tree.start))
             loaded = 0
             for number in range(ROUNDS):
@@ -66,9 +66,9 @@ def test_the_whole_tree_is_killed_again_and_again(plant: Plant) -> None:
                     tree.spawn()
                 loaded += await _load_and_kill(tree, load, chance)
             await asyncio.to_thread(tree.start)
-            await until_delivered(tree.data, receiver, within=DELIVERED_WITHIN)
+            await until_delivered(kept.place(tree), receiver, within=DELIVERED_WITHIN)
             assert await asyncio.to_thread(tree.terminate) == 0
-        stored = await check_everything(tree.data, load.told, receiver)
+        stored = await check_everything(kept.place(tree), load.told, receiver)
         told = load.told
         print(
             f"\n{ROUNDS} kills, {loaded} of them under load; {len(told.events)} events "
@@ -176,13 +176,13 @@ async def _until_requests(receiver: Receiver, wanted: int) -> None:
     await asyncio.to_thread(until, "requests", lambda: receiver.books.requests >= wanted)
 
 
-def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
+def test_a_killed_hub_comes_back_where_it_was(plant: Plant, kept: Kept) -> None:
     async def scenario() -> None:
         chance = random.Random(SEED)
         receiver = Receiver()
         load = Load(chance, writers=WRITERS, conversations=CONVERSATIONS)
         async with receiver.listening() as url:
-            tree = plant("--event-url", url, **SETTINGS)
+            tree = plant("--event-url", url, **SETTINGS, **kept.settings)
             document = await asyncio.to_thread(tree.start)
             await load.settle(document)
             dispatcher = tree.part("dispatcher")
@@ -196,9 +196,9 @@ def test_a_killed_hub_comes_back_where_it_was(plant: Plant) -> None:
             assert tree.part("dispatcher") == dispatcher, "the other part is not touched"
             async with Caller(document) as caller:
                 await caller.post("/v1/conversations", {"name": "afterwards"})
-            await until_delivered(tree.data, receiver, within=DELIVERED_WITHIN)
+            await until_delivered(kept.place(tree), receiver, within=DELIVERED_WITHIN)
             assert await asyncio.to_thread(tree.terminate) == 0
-        await check_everything(tree.data, load.told, receiver)
+        await check_everything(kept.place(tree), load.told, receiver)
 
     asyncio.run(scenario())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.system.caller import Caller
-from tests.system.conftest import Plant
+from tests.system.conftest import Kept, Plant
 from tests.system.tree import plain_environment, until
 
 pytestmark = pytest.mark.system
@@ -49,9 +49,9 @@ def documents(text: str) -> list[Any]:
 
 
 @pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="no bash or curl")
-def test_the_tour_works_as_printed(plant: Plant, tmp_path: Path) -> None:
+def test_the_tour_works_as_printed(plant: Plant, kept: Kept, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    tree = plant(data=".tertulia")
+    tree = plant(data=".tertulia", **kept.settings)
     document = tree.start()
     until("phones", lambda: (tmp_path / ".tertulia" / "phones.json").exists())
     (

@@ -9,6 +9,7 @@ from tertulia.app.chance import RandomIds, SystemClock
 from tertulia.app.lifeline import ended
 from tertulia.app.link import ALIVE, Link
 from tertulia.app.report import Ends
+from tertulia.app.stores import open_store
 from tertulia.dispatch.client import HttpSender
 from tertulia.dispatch.dispatcher import Dispatcher
 from tertulia.dispatch.journal import Journal
@@ -16,7 +17,7 @@ from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.target import TargetGuard
 from tertulia.model.errors import Unavailable
 from tertulia.settings import Settings
-from tertulia.store.sqlite import SqliteStore
+from tertulia.store.stored import Stored
 
 ALIVE_EVERY = 1.0
 """Seconds between signs of life to the hub."""
@@ -66,11 +67,10 @@ async def dispatch(settings: Settings, ends: Ends) -> None:
         raise ends_of_tasks[0]  # a bug: the supervisor starts this process again
 
 
-async def _opened(settings: Settings) -> SqliteStore:
-    path = settings.data.path / "tertulia.db"
+async def _opened(settings: Settings) -> Stored:
     while True:
         try:
-            return await SqliteStore.open_reader(path)
+            return await open_store(settings, reads_only=True)
         except Unavailable:
             await asyncio.sleep(OPEN_AGAIN)
 

@@ -8,7 +8,7 @@ from tertulia import devkit
 from tertulia.settings import Settings, load
 
 FLAGS = {
-    "data": "data.dir", "host": "http.host", "http_port": "http.port",
+    "data": "data.dir", "store_url": "store.url", "host": "http.host", "http_port": "http.port",
     "https_port": "http.https_port", "sip_port": "sip.port", "sip_tls_port": "sip.tls_port",
     "rtc_port": "rtc.port", "event_url": "dev.event_url", "answer_url": "dev.answer_url",
 }  # fmt: skip

@@ -45,7 +45,7 @@ async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     clock = SystemClock()
     plan, carriers = number_plan(settings, dev=dev), message_plan(settings, dev=dev)
     link = Link(ends.link)
-    stores = await Stores.open(settings.data.path)
+    stores = await Stores.open(settings)
     desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
     audio = AudioPorts(settings, clock)
     phones = PhonePorts(settings, plan, stores.store, clock)

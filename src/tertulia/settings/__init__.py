@@ -31,14 +31,15 @@ from tertulia.settings.groups import (
     Settings,
     Sip,
     Speech,
+    Store,
     Webhooks,
     Wire,
 )
 
 __all__ = [
     "GROUPS", "Account", "Data", "Dev", "Http", "Inspector", "Limits", "Log", "Media", "Messaging",
-    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Webhooks", "Wire", "load",
-    "reference",
+    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Store", "Webhooks", "Wire",
+    "load", "reference",
 ]  # fmt: skip
 
 PREFIX = "TERTULIA_"

@@ -37,6 +37,25 @@ class Data(Struct, frozen=True):
         return Path(self.dir).expanduser().absolute()
 
 
+class Store(Struct, frozen=True):
+    """Where events, and what they lead to, are kept."""
+
+    url: Annotated[
+        str,
+        _text(
+            "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with the extra `postgres`; empty keeps"
+            " them in the folder of data. Parts do not show it, but a command line does."
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("postgres://", "postgresql://")):
+            raise ValueError("url is empty, or starts with postgres://")
+
+    def __repr__(self) -> str:
+        return f"Store({'…' if self.url else ''})"
+
+
 class Http(Struct, frozen=True):
     """The listeners for REST and sessions."""
 
@@ -379,6 +398,7 @@ class Settings(Struct, frozen=True):
     """All groups. `Settings()` is the defaults."""
 
     data: Data = Data()
+    store: Store = Store()
     http: Http = Http()
     sip: Sip = Sip()
     rtc: Rtc = Rtc()

@@ -1,12 +1,12 @@
 """One transaction: which entries are accepted, and the rows that they become.
 
-Deciding needs no SQL once `look_up` has been; writing takes one statement a table. Both because a
-statement hands over the interpreter lock, and getting it back from a busy loop takes up to 5 ms.
+It does no I/O: what it has to know it asks for (Question), what is to be written it hands out, one
+statement a table. So few, because each costs a way to the database, or the interpreter lock, and
+getting that back from a busy loop takes up to 5 ms.
 """
 
-import sqlite3
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Generator, Sequence
+from typing import NamedTuple, TypeVar, assert_never
 
 import msgspec
 
@@ -19,43 +19,38 @@ from tertulia.model.sending import Inbound, Sending, SendingStatus, address_of
 from tertulia.model.state import Application, ConversationState, Member, Profile, User
 from tertulia.ports import Conflict, NameTaken
 from tertulia.store.entry import Entry
-from tertulia.store.guards import Claim, Named, Names, Removal, Row, place, sort_key, stage
+from tertulia.store.guards import Claim, Names, Removal, Row, place, sort_key, stage
 from tertulia.store.heads import CLOSED, Heads, Stream
-from tertulia.store.queries import SQL
 from tertulia.store.rows import blank_record, encode, records
 
 Outcome = Position | TertuliaError
 Column = str | int | None
+T = TypeVar("T")
 
 _NAMES = msgspec.json.Decoder(list[tuple[str, ApplicationId, str]])
 _BLANKS = msgspec.json.Decoder(set[tuple[int, EventId]])
 
 
-class Rows:
-    """Rows of one table for one statement: columns as JSON, blobs in one piece beside them."""
+class Question(NamedTuple):
+    """What has to be read for a batch: a statement by its name, and its one parameter, JSON."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[Column, ...]] = []
-        self._blobs: list[bytes] = []
-        self._next = 1
+    name: str
+    asked: str
+
+
+Answered = Generator[Question, str, T]
+"""Work that stops at each question until its answer, JSON text, is sent into it."""
+
+
+RowOfTable = tuple[bytes | None, tuple[Column, ...]]
+"""The value's JSON, if it has one, and the columns."""
+
+
+class Rows(list[RowOfTable]):
+    """Rows of one table."""
 
     def add(self, blob: bytes | None, *columns: Column) -> None:
-        if blob is None:
-            self._rows.append((None, None, *columns))
-            return
-        size = len(blob)
-        self._rows.append((self._next, size, *columns))
-        self._blobs.append(blob)
-        self._next += size
-
-    @property
-    def has_any(self) -> bool:
-        return bool(self._rows)
-
-    def write(self, connection: sqlite3.Connection, statement: str) -> None:
-        if self._rows:
-            rows, blobs = encode(self._rows).decode(), b"".join(self._blobs)
-            connection.execute(SQL[statement], {"rows": rows, "blobs": blobs})
+        self.append((blob, columns))
 
 
 class Batch:
@@ -76,14 +71,18 @@ class Batch:
         self._log = Rows()
         self._receipts = Rows()
 
-    def look_up(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-        """Fetch what deciding on the entries will need."""
+    def look_up(self, entries: Sequence[Entry]) -> Answered[None]:
+        """Find out what deciding on the entries will need."""
         heads = self._heads
-        heads.learn(connection, {name for entry in entries for name in entry.conversations})
+        unknown = heads.unknown({name for entry in entries for name in entry.conversations})
+        if unknown:
+            heads.learn((yield _question("streams", unknown)))
         claims = [claim for entry in entries for claim in entry.claims]
-        if claims:
-            self._look_up_names(connection, "conversation_names", Profile, claims)
-            self._look_up_names(connection, "user_names", User, claims)
+        for query, kind in (("conversation_names", Profile), ("user_names", User)):
+            asked = [claim[1:] for claim in claims if claim.kind is kind]
+            if asked:
+                for held in _NAMES.decode((yield _question(query, asked))):
+                    self._names.give(Claim(kind, *held))
         targets = [
             (heads.streams[entry.conversation_id].number, blank.event_id)
             for entry in entries
@@ -91,17 +90,7 @@ class Batch:
             if entry.conversation_id in heads.streams
         ]
         if targets:
-            (text,) = connection.execute(SQL["blanks"], (encode(targets).decode(),)).fetchone()
-            self._blank = _BLANKS.decode(text)
-
-    def _look_up_names(
-        self, connection: sqlite3.Connection, query: str, kind: Named, claims: list[Claim]
-    ) -> None:
-        asked = [claim[1:] for claim in claims if claim.kind is kind]
-        if asked:
-            (text,) = connection.execute(SQL[query], (encode(asked).decode(),)).fetchone()
-            for holder, application_id, name in _NAMES.decode(text):
-                self._names.give(Claim(kind, holder, application_id, name))
+            self._blank = _BLANKS.decode((yield _question("blanks", targets)))
 
     def add(self, entry: Entry) -> Outcome:
         """Accept the entry, or say why not."""
@@ -221,30 +210,45 @@ class Batch:
         return self._heads.streams[conversation_id].number
 
     @property
+    def log(self) -> Rows:
+        return self._log
+
+    @property
+    def position(self) -> int:
+        """Of the newest event, once this is written."""
+        return self._heads.position
+
+    @property
     def is_log_only(self) -> bool:
         """Nothing but events: one statement, which is a transaction by itself."""
-        others = (self._applications, self._users, self._conversations, self._members,
-                  self._legs, self._sendings, self._inbounds, self._bookmarks,
-                  self._receipts)  # fmt: skip
-        return not (self._blanks or any(rows.has_any for rows in others))
+        return not self._blanks and [name for name, _ in self.tables()] in ([], ["put_log"])
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Send the accepted rows to the store, in an order in which each finds what it names."""
-        self._applications.write(connection, "put_applications")
-        self._users.write(connection, "put_users")
-        self._conversations.write(connection, "put_conversations")
-        self._members.write(connection, "put_members")
-        self._legs.write(connection, "put_legs")
-        self._sendings.write(connection, "put_sendings")
-        self._refs.write(connection, "put_message_refs")
-        self._inbounds.write(connection, "put_inbounds")
-        self._bookmarks.write(connection, "put_bookmarks")
-        self._log.write(connection, "put_log")
-        self._receipts.write(connection, "put_receipts")
+    def tables(self) -> list[tuple[str, Rows]]:
+        """The accepted rows by the statements that take them, in an order in which each finds what
+        it names. What was blanked comes after them."""
+        rows = (
+            ("put_applications", self._applications),
+            ("put_users", self._users),
+            ("put_conversations", self._conversations),
+            ("put_members", self._members),
+            ("put_legs", self._legs),
+            ("put_sendings", self._sendings),
+            ("put_message_refs", self._refs),
+            ("put_inbounds", self._inbounds),
+            ("put_bookmarks", self._bookmarks),
+            ("put_log", self._log),
+            ("put_receipts", self._receipts),
+        )
+        return [(name, each) for name, each in rows if each]
+
+    def blanked(self) -> Answered[Rows]:
+        """The rows of `put_blanks`: to be asked for once the log is written."""
+        blanked = Rows()
         if self._blanks:
-            targets = encode(self._blanks).decode()
-            (text,) = connection.execute(SQL["records"], (targets,)).fetchone()
-            blanked = Rows()
-            for position, at, record in records.decode(text):
+            for position, at, record in records.decode((yield _question("records", self._blanks))):
                 blanked.add(blank_record(record), position, at)
-            blanked.write(connection, "put_blanks")
+        return blanked
+
+
+def _question(name: str, asked: object) -> Question:
+    return Question(name, encode(asked).decode())

@@ -3,7 +3,6 @@
 It is right as long as every write goes through it; after a failed transaction it is thrown away.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from itertools import islice
 
@@ -11,8 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from tertulia.model.ids import ApplicationId, ConversationId
-from tertulia.store.queries import SQL
-from tertulia.store.rows import encode
 
 STREAMS_MAX = 20_000
 """Conversations remembered: about 5 MB."""
@@ -31,21 +28,22 @@ class Stream(Struct):
 
 
 class Heads:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        (text,) = connection.execute(SQL["heads"]).fetchone()
-        self.position, self._conversation, self.applications = _HEADS.decode(text)
+    def __init__(self, found: str) -> None:
+        """`found` is what the statement `heads` answers."""
+        self.position, self._conversation, self.applications = _HEADS.decode(found)
         self.streams: dict[ConversationId, Stream] = {}
 
-    def learn(self, connection: sqlite3.Connection, wanted: Iterable[ConversationId]) -> None:
-        """Know those of the conversations that exist. Nothing is forgotten until the next call."""
+    def unknown(self, wanted: Iterable[ConversationId]) -> list[ConversationId]:
+        """Which of them have to be learned. Nothing is forgotten until the next call."""
         if len(self.streams) > STREAMS_MAX:
             for oldest in list(islice(self.streams, STREAMS_MAX // 2)):
                 del self.streams[oldest]
-        unknown = [conversation for conversation in wanted if conversation not in self.streams]
-        if unknown:
-            (text,) = connection.execute(SQL["streams"], (encode(unknown).decode(),)).fetchone()
-            for conversation, number, head in _STREAMS.decode(text):
-                self.streams[conversation] = Stream(number, head)
+        return [conversation for conversation in wanted if conversation not in self.streams]
+
+    def learn(self, found: str) -> None:
+        """What the statement `streams` answers: those of the conversations that exist."""
+        for conversation, number, head in _STREAMS.decode(found):
+            self.streams[conversation] = Stream(number, head)
 
     def add_application(self, application_id: ApplicationId) -> int:
         number = self.applications[application_id] = len(self.applications) + 1

@@ -28,7 +28,7 @@ from tertulia.model.media import MediaFile
 from tertulia.ports import QuotaReached, Stored
 from tertulia.store.migrations import Migration, migrate
 from tertulia.store.queries import read_sql
-from tertulia.store.reader import Reader
+from tertulia.store.reader import ThreadedReader
 
 Connect = Callable[..., sqlite3.Connection]
 
@@ -74,7 +74,9 @@ _log = logging.getLogger(__name__)
 class FileMediaStore:
     """MediaStore, for one process at a time. Changes are made one by one, in a thread."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, reader: Reader) -> None:
+    def __init__(
+        self, folder: Path, connection: sqlite3.Connection, reader: ThreadedReader
+    ) -> None:
         self._folder = folder
         self._connection = connection
         self._reader = reader
@@ -90,7 +92,7 @@ class FileMediaStore:
         """
         path = folder / "media.db"
         connection = await asyncio.to_thread(_open, path, connect)
-        reader = Reader(partial(_connect_reader, path), threads=1)
+        reader = ThreadedReader(partial(_connect_reader, path), threads=1)
         store = cls(folder / "media", connection, reader)
         await store._run(store._sweep)
         return store
@@ -106,7 +108,7 @@ class FileMediaStore:
         await self._run(partial(self._adopt, file, path, quota))
 
     async def find(self, media_id: MediaId) -> MediaFile | None:
-        return await self._reader.read(_FIND, _file, {"id": media_id})
+        return await self._reader.run(_FIND, _file, {"id": media_id})
 
     async def content(
         self, media_id: MediaId, first: int = 0, size: int | None = None
@@ -122,7 +124,7 @@ class FileMediaStore:
         await self._run(partial(self._attach, media_ids, conversation_id, (_DETACH, _DROP)))
 
     async def conversations(self, media_id: MediaId) -> list[ConversationId]:
-        return await self._reader.read(_CONVERSATIONS, _ids, {"id": media_id})
+        return await self._reader.run(_CONVERSATIONS, _ids, {"id": media_id})
 
     async def delete(self, media_id: MediaId) -> None:
         await self._run(partial(self._delete, _WHOLE, media_id))

@@ -1,4 +1,4 @@
-"""The SQL of this folder by name: queries.sql, with its fragments spliced in."""
+"""SQL by name, from a file in which fragments are spliced in; SQLite's is queries.sql."""
 
 import re
 from importlib.resources import files
@@ -8,8 +8,11 @@ _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 _PAGE = "SELECT '[' || ifnull(group_concat(line), '') || ']' FROM (\n{}\n)"
 
 
-def _load(source: str) -> dict[str, str]:
-    """Statements by name; those with a direction twice, as `name ASC` and `name DESC`."""
+def load(source: str, *, page: str) -> dict[str, str]:
+    """Statements by name; those with a direction twice, as `name ASC` and `name DESC`.
+
+    `page` is what makes one array of the lines of a page.
+    """
     _, *parts = _SECTION.split(source)
     fragments: dict[str, str] = {}
     statements: dict[str, str] = {}
@@ -20,7 +23,7 @@ def _load(source: str) -> dict[str, str]:
         if kind == "fragment":
             fragments[name] = sql
             continue
-        whole = _PAGE.format(sql) if kind == "page" else sql
+        whole = page.format(sql) if kind == "page" else sql
         for direction in ("ASC", "DESC") if "{direction}" in whole else ("",):
             statements[f"{name} {direction}".strip()] = whole.replace("{direction}", direction)
     return statements
@@ -31,9 +34,9 @@ def read_sql(name: str) -> str:
     return files("tertulia.store").joinpath(name).read_text(encoding="utf-8")
 
 
-SQL = _load(read_sql("queries.sql"))
+SQL = load(read_sql("queries.sql"), page=_PAGE)
 
 
 def listing(name: str, *, descending: bool) -> str:
-    """The statement of a list in one of its two directions."""
-    return SQL[f"{name} {'DESC' if descending else 'ASC'}"]
+    """The name of a list's statement in one of its two directions."""
+    return f"{name} {'DESC' if descending else 'ASC'}"

@@ -10,12 +10,13 @@ from typing import TypeVar
 from msgspec.json import Decoder
 
 from tertulia.model.errors import Unavailable
+from tertulia.store.queries import SQL
+from tertulia.store.sides import Parameter
 
 T = TypeVar("T")
-Parameter = str | int | bytes | None
 
 
-class Reader:
+class ThreadedReader:
     """Runs statements that answer with one row of JSON text (queries.sql)."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, threads: int = 3) -> None:
@@ -25,9 +26,15 @@ class Reader:
         self._connections: list[sqlite3.Connection] = []
 
     async def read(
+        self, name: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter] | None = None
+    ) -> T:
+        """The decoded answer of a statement in queries.sql, or Unavailable."""
+        return await self.run(SQL[name], decoder, parameters)
+
+    async def run(
         self, sql: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter] | None = None
     ) -> T:
-        """The decoded answer, or Unavailable."""
+        """Of any statement."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._read, sql, decoder, parameters or {})
 

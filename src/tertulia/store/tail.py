@@ -32,6 +32,12 @@ class Tail:
         if len(self._events) > EVENTS_MAX or self._bytes > BYTES_MAX:
             self._shorten()
 
+    def restart(self, newest: Position) -> None:
+        """Begin behind the newest position, unless that is where it ends already."""
+        if newest != (self._positions[-1] if self._positions else self._floor):
+            self._floor = newest
+            self._events, self._positions, self._bytes = [], [], 0
+
     def after(self, position: Position) -> list[Event] | None:
         if position < self._floor:
             return None

@@ -18,6 +18,8 @@ from tertulia.model.ids import Position
 from tertulia.store.batch import Batch, Outcome
 from tertulia.store.entry import Entry
 from tertulia.store.heads import Heads
+from tertulia.store.queries import SQL
+from tertulia.store.sqlite_batch import answered, write
 from tertulia.store.tail import Tail
 
 _log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ WAITING_MAX = 10_000
 """Entries between `submit` and durable; more are refused, so that a slow disk is felt early."""
 
 
-class Writer:
+class ThreadedWriter:
     def __init__(
         self,
         connection: sqlite3.Connection,
@@ -116,30 +118,36 @@ class Writer:
 
     def _transact(self, entries: Sequence[Entry]) -> list[Outcome]:
         connection = self._connection
-        heads = self._heads = self._heads or Heads(connection)
-        batch = Batch(heads)
-        batch.look_up(connection, entries)
+        if self._heads is None:
+            self._heads = Heads(connection.execute(SQL["heads"]).fetchone()[0])
+        batch = Batch(self._heads)
+        answered(connection, batch.look_up(entries))
         outcomes = [batch.add(entry) for entry in entries]
         if batch.is_log_only:
             # No BEGIN and COMMIT around it: each would hand over the interpreter lock once more,
             # and under load getting it back costs more than all of the statement.
-            batch.write(connection)
+            write(connection, batch)
             return outcomes
         connection.execute("BEGIN IMMEDIATE")
-        batch.write(connection)
+        write(connection, batch)
         connection.execute("COMMIT")
         return outcomes
 
     def _settle(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
         self._waiting -= len(batch)
-        for entry, outcome in zip(batch, outcomes, strict=True):
-            if entry.events and not isinstance(outcome, TertuliaError):
-                self._tail.add(entry.events, outcome)
-            # Who was cancelled no longer waits; the write stands.
-            if not entry.future.done():
-                if isinstance(outcome, TertuliaError):
-                    entry.future.set_exception(outcome)
-                else:
-                    entry.future.set_result(outcome)
+        settle(self._tail, batch, outcomes)
         for wake in self._wakes:
             wake()
+
+
+def settle(tail: Tail, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
+    """Tell followers and callers what became of the entries."""
+    for entry, outcome in zip(batch, outcomes, strict=True):
+        if entry.events and not isinstance(outcome, TertuliaError):
+            tail.add(entry.events, outcome)
+        # Who was cancelled no longer waits; the write stands.
+        if not entry.future.done():
+            if isinstance(outcome, TertuliaError):
+                entry.future.set_exception(outcome)
+            else:
+                entry.future.set_result(outcome)

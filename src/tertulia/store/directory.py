@@ -1,4 +1,4 @@
-"""The directory's look-ups and lists over the reading threads; its writes go through the writer."""
+"""The directory's look-ups and lists by a reader; its writes go through the writer."""
 
 from typing import TypeVar
 
@@ -23,17 +23,16 @@ from tertulia.ports import (
 from tertulia.store import rows
 from tertulia.store.entry import rows_entry
 from tertulia.store.guards import HIGHEST, LOWEST, Removal, Row, Scan, places, scan_of
-from tertulia.store.queries import SQL, listing
-from tertulia.store.reader import Parameter, Reader
-from tertulia.store.writer import Writer
+from tertulia.store.queries import listing
+from tertulia.store.sides import Parameter, Reader, Writer
 
 T = TypeVar("T")
 
-_ABOVE_TEXT = b""
-"""In SQLite's order a blob comes after every text."""
+_ABOVE_TEXT = "\U0010ffff" * 201
+"""Comes after every sort key: they have 200 characters at most."""
 
 
-class SqliteDirectory:
+class StoredDirectory:
     """Directory."""
 
     _reader: Reader
@@ -41,14 +40,12 @@ class SqliteDirectory:
 
     async def conversation(self, conversation_id: ConversationId) -> Conversation | None:
         found = await self._reader.read(
-            SQL["conversation"], rows.conversations, {"conversation": conversation_id}
+            "conversation", rows.conversations, {"conversation": conversation_id}
         )
         return found[0].conversation() if found else None
 
     async def profile(self, conversation_id: ConversationId) -> ListedConversation | None:
-        found = await self._reader.read(
-            SQL["profile"], rows.profiles, {"conversation": conversation_id}
-        )
+        found = await self._reader.read("profile", rows.profiles, {"conversation": conversation_id})
         return found[0].listed() if found else None
 
     async def conversations(
@@ -62,15 +59,15 @@ class SqliteDirectory:
             "state": where.state, "limit": page.limit,
         }  # fmt: skip
         parameters |= _keys(scan, where) if by_sort_key else _places(scan, where)
-        sql = listing(_list_name(where), descending=scan.descending)
-        found = await self._reader.read(sql, rows.profiles, parameters)
+        name = listing(_list_name(where), descending=scan.descending)
+        found = await self._reader.read(name, rows.profiles, parameters)
         return _ordered([row.listed(by_sort_key=by_sort_key) for row in found], scan)
 
     async def member(
         self, conversation_id: ConversationId, member_id: MemberId
     ) -> ListedMember | None:
         found = await self._reader.read(
-            SQL["member"], rows.members, {"conversation": conversation_id, "member": member_id}
+            "member", rows.members, {"conversation": conversation_id, "member": member_id}
         )
         return found[0].listed() if found else None
 
@@ -84,10 +81,10 @@ class SqliteDirectory:
         return _ordered([row.listed() for row in found], scan)
 
     async def joined(self, user_id: UserId) -> Joined:
-        return await self._reader.read(SQL["joined"], rows.joined, {"user": user_id})
+        return await self._reader.read("joined", rows.joined, {"user": user_id})
 
     async def leg(self, leg_id: LegId) -> Leg | None:
-        found = await self._reader.read(SQL["leg"], rows.legs, {"leg": leg_id})
+        found = await self._reader.read("leg", rows.legs, {"leg": leg_id})
         return found[0].leg if found else None
 
     async def legs(self, where: LegFilter, page: Page) -> list[ListedLeg]:
@@ -119,18 +116,18 @@ class SqliteDirectory:
         )  # fmt: skip
 
     async def open_legs(self) -> list[Leg]:
-        return [row.leg for row in await self._reader.read(SQL["open_legs"], rows.legs)]
+        return [row.leg for row in await self._reader.read("open_legs", rows.legs)]
 
     async def expired(self, now: Instant, limit: int = 100) -> list[ConversationId]:
         return await self._reader.read(
-            SQL["expired"], rows.conversation_ids, {"now": now, "limit": limit}
+            "expired", rows.conversation_ids, {"now": now, "limit": limit}
         )
 
     async def next_expiry(self) -> Instant | None:
-        return await self._reader.read(SQL["next_expiry"], rows.instant)
+        return await self._reader.read("next_expiry", rows.instant)
 
     async def user(self, user_id: UserId) -> User | None:
-        found = await self._reader.read(SQL["user"], rows.users, {"user": user_id})
+        found = await self._reader.read("user", rows.users, {"user": user_id})
         return found[0].user if found else None
 
     async def user_named(self, application_id: ApplicationId, name: str) -> User | None:
@@ -153,12 +150,12 @@ class SqliteDirectory:
 
     async def application(self, application_id: ApplicationId) -> Application | None:
         found = await self._reader.read(
-            SQL["application"], rows.applications, {"application": application_id}
+            "application", rows.applications, {"application": application_id}
         )
         return found[0] if found else None
 
     async def applications(self) -> list[Application]:
-        return await self._reader.read(SQL["applications"], rows.applications)
+        return await self._reader.read("applications", rows.applications)
 
     async def put_application(self, application: Application) -> None:
         await self._write(application.id, application)

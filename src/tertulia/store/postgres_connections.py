@@ -1,0 +1,107 @@
+"""Connections to PostgreSQL, and what it means when they fail."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg import Connection
+from msgspec.json import Decoder
+
+from tertulia.model.errors import Unavailable
+from tertulia.store.postgres_migrations import SCHEMA, check
+from tertulia.store.postgres_queries import STATEMENTS
+from tertulia.store.sides import Parameter
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+READERS_MAX = 8
+
+LOST = (
+    OSError,  # a TimeoutError is one
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+)
+"""There is no connection, or it broke: what was under way may have been done."""
+FAILED = (*LOST, asyncpg.PostgresError)
+
+
+def place_of(url: str) -> str:
+    """Where the database is, for people: without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2] or 'local'}{parts.path}"
+
+
+async def connect(url: str, use: str, *, seconds: float, settings: Mapping[str, str]) -> Connection:
+    """A connection in our schema, for commands that take no longer than so many seconds. `use` is
+    its name in the server's lists."""
+    return await asyncpg.connect(
+        url, timeout=CONNECT_SECONDS, command_timeout=seconds, max_cached_statement_lifetime=0,
+        server_settings=_settings(use, settings),
+    )  # fmt: skip
+
+
+def _settings(use: str, more: Mapping[str, str]) -> dict[str, str]:
+    return {"application_name": f"tertulia {use}", "search_path": SCHEMA, "jit": "off", **more}
+
+
+async def part(connection: Connection) -> None:
+    """Close it, politely if that goes quickly."""
+    with suppress(*FAILED):
+        await connection.close(timeout=1.0)
+
+
+class PooledReader:
+    """A bounded number of connections, made when they are needed."""
+
+    def __init__(self, url: str, *, connections: int = READERS_MAX) -> None:
+        self._place = place_of(url)
+        self._pool = asyncpg.create_pool(
+            url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
+            command_timeout=READ_SECONDS, max_cached_statement_lifetime=0,
+            server_settings=_settings("reader", {}),
+        )  # fmt: skip
+
+    async def check(self) -> None:
+        """Raises UnknownSchema, or Unavailable when there is no store yet."""
+        try:
+            await self._pool
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                version = await check(connection)
+        except FAILED as error:
+            raise Unavailable(f"cannot open the store at {self._place}: {error}") from error
+        if not version:
+            raise Unavailable("the store is not ready")
+
+    async def read(
+        self, name: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter] | None = None
+    ) -> T:
+        statement = STATEMENTS[name]
+        arguments = statement.arguments(parameters or {})
+        try:
+            try:
+                found = await self._pool.fetchval(statement.sql, *arguments)
+            except TimeoutError:
+                raise
+            except LOST:  # perhaps only this connection: the next one is another
+                found = await self._pool.fetchval(statement.sql, *arguments)
+        except FAILED as error:
+            raise Unavailable("the store cannot read") from error
+        return decoder.decode(found)
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._pool.close()
+        except FAILED:
+            self._pool.terminate()

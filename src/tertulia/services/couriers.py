@@ -168,9 +168,12 @@ class Couriers:
         now = self.now
         for courier in self._couriers.values():
             courier.expire(now)
-        for sending in await self._records.overdue(now):
+        overdue = await self._records.overdue(now, PAGE)
+        for sending in overdue:
             if sending.id not in self._held:
                 self.give_up(sending, SendingStatus.UNDELIVERABLE, UNHEARD)
+        if len(overdue) == PAGE:
+            self._room.set()
 
     async def _catch_up(self) -> None:
         """Fill the memory from the store, in the order of acceptance. Until it has all, what is

@@ -37,7 +37,9 @@ CHECKS = (
     "unsupported_method", "allow_header_conformance", "ignored_auth", "missing_required_header",
 )  # fmt: skip
 """Not positive_data_acceptance: what a schema allows, the state of a member may forbid with 400."""
-NEEDS_A_LEG = re.compile(r"/(legs/\{|rtc\b|knocking\b|legs$)")
+NEEDS_MORE = re.compile(
+    r"/(legs/\{|rtc\b|knocking\b|legs$|carriers/\{|messages/\{message_id|handsets/\{)"
+)
 STAYING, LEAVING, ROOMS, MESSAGES = 10, 60, 40, 60
 
 
@@ -108,8 +110,8 @@ async def _assemble(document: DevDocument) -> Cast:
 
 def _can_be(operation: str) -> bool:
     """Whether it may succeed at all here: what is about a leg needs one, which only a real offer of
-    WebRTC makes."""
-    return not NEEDS_A_LEG.search(operation)
+    WebRTC makes; a carrier signs what it says, and messages and handsets have to be there."""
+    return not NEEDS_MORE.search(operation)
 
 
 def _is_reached(rates: dict[str, dict[str, int]]) -> bool:
@@ -157,6 +159,10 @@ def _config(document: DevDocument, cast: Cast, token: str) -> str:
         "[[operations]]",
         'include-path-regex = "/members/me$"',
         f"headers = {{ Authorization = {json.dumps('Bearer ' + own)} }}",
+        "[[operations]]",
+        'include-path = "/sms/json"',  # its refusals are answers with a status of their own
+        "[operations.checks]",
+        'negative_data_rejection = { expected-statuses = ["200", "4xx"] }',
     ])  # fmt: skip
 
 

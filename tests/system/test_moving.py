@@ -60,8 +60,9 @@ async def _say(tree: Tree, count: int, receiver: Receiver, place: Place) -> None
         (found,) = (await caller.get("/v1/conversations"))["_embedded"]["conversations"]
         said = await caller.post(f"/v1/conversations/{found['id']}/events", SAYING)
         assert said["id"] == count
-        refused = await asyncio.to_thread(copy, f"sqlite:{tree.data}", "sqlite:nowhere")
-        assert refused.returncode == 2 and "in use" in refused.stderr
+        if isinstance(place, str):
+            refused = await asyncio.to_thread(copy, place, f"sqlite:{tree.data}/new")
+            assert refused.returncode == 2 and "a server is running" in refused.stderr
     await until_delivered(place, receiver, within=30)
     assert await asyncio.to_thread(tree.terminate) == 0
 

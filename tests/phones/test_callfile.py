@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tertulia.phones.callee import Answer, Beep, Line, Press, Say, Wait
-from tertulia.phones.callfile import FILE_MAX, VERBS, CallFileError, built_in, parse, read
+from tertulia.phones.callfile import VERBS, built_in, parse, read
+from tertulia.phones.scriptfile import FILE_MAX, ScriptFileError
 
 WHOLE = """
 about = "Everything"
@@ -33,7 +34,7 @@ last = [{ hang_up = true }, { decline = 486, text = "Busy" }, { redirect = "1555
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(CallFileError) as caught:
+    with pytest.raises(ScriptFileError) as caught:
         parse("1", text, source="1.toml")
     return str(caught.value)
 
@@ -130,12 +131,12 @@ def test_a_file_that_cannot_be_read_is_told(
     tmp_path: Path, name: str, content: bytes, told: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(CallFileError, match=told):
+    with pytest.raises(ScriptFileError, match=told):
         read(tmp_path / name)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CallFileError, match="No such file"):
+    with pytest.raises(ScriptFileError, match="No such file"):
         read(tmp_path / "1.toml")
 
 

@@ -20,7 +20,8 @@ from tertulia.phones.handset import (
     Verdict,
 )
 from tertulia.phones.handsetbook import LOOK_S, Handsetbook
-from tertulia.phones.handsetfile import HandsetFileError, built_in, parse, read
+from tertulia.phones.handsetfile import built_in, parse, read
+from tertulia.phones.scriptfile import ScriptFileError
 
 DELIVER, READ = Deliver(True), Read(True)
 HANDSETS = built_in()
@@ -185,7 +186,7 @@ def test_what_is_filled_in_is_not_filled_in_again(template: str, said: str) -> N
     ],
 )
 def test_a_slip_is_told_with_its_place(rules: str, complaint: str) -> None:
-    with pytest.raises(HandsetFileError) as caught:
+    with pytest.raises(ScriptFileError) as caught:
         parse("1", f'about = "x"\n[[message]]\n{rules}', source="1.toml")
     assert str(caught.value).startswith("1.toml")
     assert complaint in str(caught.value)
@@ -195,7 +196,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "1.toml").write_bytes(b"#" * 70_000)
     (tmp_path / "2.toml").write_bytes(b"\xff")
     for name in ("1.toml", "2.toml", "3.toml", "somebody.toml"):
-        with pytest.raises(HandsetFileError):
+        with pytest.raises(ScriptFileError):
             read(tmp_path / name)
 
 

@@ -12,9 +12,9 @@ from tertulia.media.g711 import Samples
 from tertulia.phones.bridge import Bridge
 from tertulia.phones.call import Call, Outside
 from tertulia.phones.callee import Callee
-from tertulia.phones.callfile import CallFileError
 from tertulia.phones.messages import Messages
 from tertulia.phones.phonebook import Phonebook
+from tertulia.phones.scriptfile import ScriptFileError
 from tertulia.phones.sounds import Sounds
 from tertulia.phones.station import HOST, Station
 from tertulia.protocols.sip import signals, verbs
@@ -85,7 +85,7 @@ class Exchange:
         """Let a callee call a number of the hub. Raises CallRefused."""
         try:
             callee = self._phonebook.find(number)
-        except CallFileError as error:
+        except ScriptFileError as error:
             raise CallRefused(str(error)) from None
         if callee is None:
             raise CallRefused(f"nobody has the number {number}")
@@ -137,7 +137,7 @@ class Exchange:
             callee = self._phonebook.find(number)
         except Malformed:
             return 416, ""
-        except CallFileError as error:
+        except ScriptFileError as error:
             _log.error("%s", error, extra={"action": "call_file_refused"})
             return 500, "Call File Refused"
         if callee is None:

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 from tertulia.phones.handset import Handset
-from tertulia.phones.handsetfile import NUMBER, OTHER, HandsetFileError, built_in, read
+from tertulia.phones.handsetfile import NUMBER, OTHER, built_in, read
+from tertulia.phones.scriptfile import ScriptFileError
 
 FILES_MAX = 1000
 LOOK_S = 1.0
@@ -65,6 +66,6 @@ class Handsetbook:
 def _readable(path: Path) -> Handset | None:
     try:
         return read(path)
-    except HandsetFileError as error:
+    except ScriptFileError as error:
         _log.error("%s", error, extra={"action": "handset_file_refused"})
         return None

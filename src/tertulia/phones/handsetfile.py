@@ -4,15 +4,10 @@
 """
 
 import re
-import tomllib
-from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
-from msgspec.inspect import StructType, type_info
 
 from tertulia.model.sending import MessageChannel
 from tertulia.phones.handset import (
@@ -28,9 +23,15 @@ from tertulia.phones.handset import (
     Throttle,
     Word,
 )
+from tertulia.phones.scriptfile import (
+    ScriptFileError,
+    parsed,
+    read_built_in,
+    read_file,
+    step_of,
+    verbs_of,
+)
 
-FILE_MAX = 65_536
-"""Octets of a file."""
 RULES_MAX = 100
 STEPS_MAX = 500
 """Of all rules."""
@@ -38,10 +39,6 @@ OTHER = "other"
 """Who has every address that nobody else has."""
 NUMBER = re.compile(rf"\d{{1,20}}|{OTHER}", re.ASCII)
 """What a file's name is, without its ending."""
-
-
-class HandsetFileError(Exception):
-    """A handset file is none. The message names the file and the place."""
 
 
 class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,27 +52,14 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     message: Annotated[list[_Rule], Meta(min_length=1, max_length=RULES_MAX)]
 
 
-def _verbs() -> dict[str, type[AnyStep]]:
-    """Steps by the field that makes them what they are: the first that must be there."""
-    found = {}
-    for kind in AnyStep.__args__:
-        info = type_info(kind)
-        assert isinstance(info, StructType)
-        found[next(each.encode_name for each in info.fields if each.required)] = kind
-    return found
-
-
-VERBS = _verbs()
+VERBS: dict[str, type[AnyStep]] = verbs_of(AnyStep.__args__)
 
 
 def parse(number: str, text: str, *, source: str) -> Handset:
-    """Raises HandsetFileError, with `source` as the file's name."""
-    try:
-        file = msgspec.convert(tomllib.loads(text), _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise HandsetFileError(f"{source}: {error}") from None
+    """Raises ScriptFileError, with `source` as the file's name."""
+    file = parsed(text, _File, source)
     if sum(len(rule.do) for rule in file.message) > STEPS_MAX:
-        raise HandsetFileError(f"{source}: more than {STEPS_MAX} steps")
+        raise ScriptFileError(f"{source}: more than {STEPS_MAX} steps")
     rules = tuple(
         _rule(rule, f"{source}, message {place}") for place, rule in enumerate(file.message, 1)
     )
@@ -83,48 +67,19 @@ def parse(number: str, text: str, *, source: str) -> Handset:
 
 
 def read(path: Path) -> Handset:
-    """Raises HandsetFileError."""
-    if not NUMBER.fullmatch(path.stem):
-        raise HandsetFileError(f"{path}: the name of the file is no number")
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_MAX + 1)
-        if len(data) > FILE_MAX:
-            raise HandsetFileError(f"{path}: more than {FILE_MAX} octets")
-        return parse(path.stem, data.decode(), source=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise HandsetFileError(f"{path}: {error}") from None
+    """Raises ScriptFileError."""
+    return read_file(path, NUMBER, parse)
 
 
 def built_in() -> dict[str, Handset]:
     """The handsets that are there without any file of one's own, by number."""
-    folder = resources.files("tertulia.phones") / "handsets"
-    found = {}
-    for entry in folder.iterdir():
-        number, _, ending = entry.name.partition(".")
-        if ending == "toml":
-            found[number] = parse(number, entry.read_text(encoding="utf-8"), source=entry.name)
-    return dict(sorted(found.items()))
+    return read_built_in("handsets", parse)
 
 
 def _rule(given: _Rule, place: str) -> Rule:
-    do = tuple(_step(step, f"{place}, step {at}") for at, step in enumerate(given.do, 1))
+    do = tuple(step_of(step, VERBS, f"{place}, step {at}") for at, step in enumerate(given.do, 1))
     _check_order(do, place)
     return Rule(do, given.says, given.channels)
-
-
-def _step(given: Mapping[str, Any], place: str) -> AnyStep:
-    named = [name for name in given if name in VERBS]
-    if len(named) != 1:
-        what = " and ".join(named) if named else ", ".join(given) or "nothing"
-        raise HandsetFileError(
-            f"{place}: one thing to do, not {what}. There are {', '.join(VERBS)}"
-        )
-    try:
-        step: AnyStep = msgspec.convert(given, VERBS[named[0]])
-    except msgspec.ValidationError as error:
-        raise HandsetFileError(f"{place}: {error}") from None
-    return step
 
 
 def _check_order(do: tuple[AnyStep, ...], place: str) -> None:
@@ -144,6 +99,6 @@ def _check_order(do: tuple[AnyStep, ...], place: str) -> None:
             case Read() | Reply() | Send() if not is_there:
                 wrong = "nobody has the message before it is delivered"
         if wrong:
-            raise HandsetFileError(f"{place}, step {at}: {wrong}")
+            raise ScriptFileError(f"{place}, step {at}: {wrong}")
         has_ended = has_ended or isinstance(step, Deliver | Fail)
         is_there = is_there or isinstance(step, Deliver)

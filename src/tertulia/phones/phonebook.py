@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from tertulia.phones.callee import Callee
-from tertulia.phones.callfile import NUMBER, CallFileError, built_in, read
+from tertulia.phones.callfile import NUMBER, built_in, read
+from tertulia.phones.scriptfile import ScriptFileError
 
 FILES_MAX = 1000
 
@@ -21,7 +22,7 @@ class Phonebook:
         self._read: dict[str, tuple[float, Callee]] = {}
 
     def find(self, number: str) -> Callee | None:
-        """None when nobody has that number. Raises CallFileError."""
+        """None when nobody has that number. Raises ScriptFileError."""
         number = number.removeprefix("+")
         if not NUMBER.fullmatch(number):
             return None
@@ -33,7 +34,7 @@ class Phonebook:
         for path in self._files():
             try:
                 found[path.stem] = read(path)
-            except CallFileError as error:
+            except ScriptFileError as error:
                 _log.error("%s", error, extra={"action": "call_file_refused"})
         return dict(sorted(found.items()))
 

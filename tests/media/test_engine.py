@@ -279,6 +279,22 @@ def test_levels_are_told_while_somebody_watches() -> None:
         assert len(at.heard(Levels)) == 10
 
 
+def test_a_meter_shows_the_shortest_beep() -> None:
+    """A microphone may beep once a second for 20 ms: between two reports, and always there."""
+    with world() as at:
+        a = at.phone("a", 400)
+        settled(at, [a])
+        at.obey(Watch("room", True))
+        for _ in range(10):
+            a.hertz = 400
+            at.tick(1)
+            a.hertz = None
+            at.tick(9)
+        loud = [each for each in at.heard(Levels) if isinstance(each, Levels)]
+        assert sum(each.legs["a"] > -20 for each in loud) >= 10
+        assert any(each.legs["a"] < -60 for each in loud), "a peak is of its time only"
+
+
 def test_commands_about_nothing_are_answered_or_ignored() -> None:
     with world(capacity=1) as at:
         at.phone("a")

@@ -321,14 +321,16 @@ class Engine:
             self.legs.send_reports([self.legs.by_slot[slot] for slot in slots.tolist()], now)
         if turn == 0:
             self.sender.encoders.sweep(self.rooms.numbers)
-        if self._watched and self.ticks % _LEVELS_TICKS == 0:
+        if self.ticks % _LEVELS_TICKS == 0:
             for name in self._watched:
                 if (room := self.rooms.named(name)) is not None:
                     self._report(commands.Levels(name, self._levels(room.members)))
+            self._activity.begin()
 
     def _levels(self, slots: list[int]) -> dict[str, float]:
-        levels = self._activity.levels
-        return {self.legs.by_slot[slot].name: round(float(levels[slot]), 1) for slot in slots}
+        # Of a beep shorter than the time between two reports, the last frame may know nothing.
+        peaks = self._activity.peaks
+        return {self.legs.by_slot[slot].name: round(float(peaks[slot]), 1) for slot in slots}
 
     def close(self) -> None:
         """End all legs, with their reports, and what is recorded of them."""

@@ -47,6 +47,8 @@ class Activity:
     def __init__(self, capacity: int) -> None:
         self.levels = np.full(capacity, SILENT, np.float32)
         """Decibels below full scale, of the last frame."""
+        self.peaks = np.full(capacity, SILENT, np.float32)
+        """The loudest of the levels since `begin`."""
         self.on: Flags = np.zeros(capacity, np.bool_)
         """Who is speaking."""
         self._softest = np.full((_BLOCKS, capacity), _UNKNOWN, np.float32)
@@ -76,6 +78,7 @@ class Activity:
         if excluded is not None:
             loud &= ~excluded
         self.levels[rows], self._heard[rows] = levels, True
+        self.peaks[rows] = np.maximum(self.peaks[rows], levels)
         self._spoke[rows] = self._detect(frames, rows, np.flatnonzero(loud))
 
     def tick(self) -> list[tuple[int, bool]]:
@@ -94,9 +97,14 @@ class Activity:
         heard[:] = spoke[:] = False
         return [(row, bool(on[row])) for row in changed.tolist()]
 
+    def begin(self) -> None:
+        """Have the peaks rise from silence again."""
+        self.peaks[: self._rows] = SILENT
+
     def forget(self, row: int) -> None:
         """The row is another leg's from now on."""
-        self.levels[row], self._softest[:, row] = SILENT, _UNKNOWN
+        self.levels[row] = self.peaks[row] = SILENT
+        self._softest[:, row] = _UNKNOWN
         self.on[row] = self._heard[row] = self._spoke[row] = False
         self._score[row] = self._quiet[row] = self._missing[row] = 0
         self._detectors.pop(row, None)

@@ -194,10 +194,10 @@ static void report(double cpu, double span, double whole) {
          receiver_count, span, whole, stored, stored_all, refused, flying, delivered, delivered_all,
          lost_messages(), repeated, unknown, wire.acknowledged, dropped, reconnects, late,
          wire.bytes, cpu);
-  printf("\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"answer_p50_ms\":%.3f,"
-         "\"answer_p99_ms\":%.3f}\n",
-         quantile(&delivery, .5), quantile(&delivery, .99), quantile(&delivery, 1),
-         quantile(&answer, .5), quantile(&answer, .99));
+  printf("\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+         "\"answer_p50_ms\":%.3f,\"answer_p99_ms\":%.3f}\n",
+         quantile(&delivery, .5), quantile(&delivery, .95), quantile(&delivery, .99),
+         quantile(&delivery, 1), quantile(&answer, .5), quantile(&answer, .99));
   fflush(stdout);
 }
 
@@ -302,9 +302,10 @@ static int told(void) {
 }
 
 static void read_options(int argument_count, char **values) {
-  for (int option; (option = getopt(argument_count, values, "p:r:s:b:j:y:w:d:u:R:C:PS")) != -1;) {
+  for (int option; (option = getopt(argument_count, values, "p:q:r:s:b:j:y:w:d:u:R:C:PS")) != -1;) {
     switch (option) {
       case 'p': wire.port = atoi(optarg); break;
+      case 'q': wire.sender_port = atoi(optarg); break;
       case 'r': receiver_lines = read_lines(optarg, &receiver_count); break;
       case 's': sender_lines = read_lines(optarg, &sender_line_count); break;
       case 'b': body = slurp(optarg); break;
@@ -319,9 +320,9 @@ static void read_options(int argument_count, char **values) {
       case 'S': over_http = 0; break;
       default:
         fprintf(stderr,
-                "live -r RECEIVERS [-s SENDERS -b BODY] [-p port] [-j packet to join with]\n"
-                "     [-y word of the event that says ready] [-w in flight of a sender]\n"
-                "     [-d seconds] [-u warm-up seconds] [-R messages/s] [-C cuts/s]\n"
+                "live -r RECEIVERS [-s SENDERS -b BODY] [-p port] [-q port of the senders]\n"
+                "     [-j packet to join with] [-y word of the event that says ready]\n"
+                "     [-w in flight of a sender] [-d seconds] [-u warm-up seconds] [-R messages/s] [-C cuts/s]\n"
                 "     [-P plain receivers] [-S senders on Socket.IO]\n");
         exit(2);
     }

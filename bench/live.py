@@ -94,6 +94,7 @@ class Run(Struct, frozen=True):
     """Of the generator."""
     p50_ms: float
     """From when the message was due to its arrival at a receiver."""
+    p95_ms: float
     p99_ms: float
     max_ms: float
     answer_p50_ms: float

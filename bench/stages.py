@@ -4,7 +4,7 @@ A message is delivered exactly once to each receiver. With Tertulia the senders 
 receivers, who post by REST as the SDKs do; with the others they are connections of their own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench.places import ROOT
 from bench.processes import free_port, listens, running, tree, wait_until
 from bench.product import product
 from bench.rest import Rest
+from bench.tokens import Issuer
 
 BODY = f'{{"message_type":"text","text":"{TEXT}"}}'
 POSTED = f'{{"type":"message","from":"{{f}}","body":{BODY}}}'
@@ -57,18 +58,22 @@ Opening = Callable[[Path, int, int], AbstractContextManager[Opened]]
 def tertulia(place: Path, receivers: int, senders: int, *, room: bool = True) -> Iterator[Opened]:
     """Without a room the receivers are users who are members of nothing."""
     with product(place / "data") as server:
-        rest = server.rest()
         names = [f"user-{number}" for number in range(receivers)]
-        users = [_user(rest, name) for name in names]
-        tokens = [server.issuer.user_token(name) for name in names]
-        stage = Stage(
-            server.port,
-            [_receiver(token) for token in tokens],
-            _joined(rest, users, tokens[:senders]) if room else [],
-            POSTED,
-            ("-y", '"session:success"'),
-        )
+        stage = staged(server.port, server.rest(), server.issuer, names, senders if room else 0)
         yield Opened(stage, server.process, server.hub())
+
+
+def staged(port: int, rest: Rest, issuer: Issuer, names: Sequence[str], senders: int) -> Stage:
+    """New users, the first of whom post; without senders they are members of nothing."""
+    users = [_user(rest, name) for name in names]
+    tokens = [issuer.user_token(name) for name in names]
+    return Stage(
+        port,
+        [_receiver(token) for token in tokens],
+        _joined(rest, users, tokens[:senders]) if senders else [],
+        POSTED,
+        ("-y", '"session:success"'),
+    )
 
 
 def _user(rest: Rest, name: str) -> str:

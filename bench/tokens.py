@@ -25,7 +25,7 @@ class Issuer:
         key = load_pem_private_key(private_key, password=None)
         if not isinstance(key, RSAPrivateKey):
             raise TypeError("the application's key is not RSA")
-        self._application_id = application_id
+        self.application_id = application_id
         self._key = key
 
     def application_token(self) -> str:
@@ -38,7 +38,7 @@ class Issuer:
         """Good from now on."""
         now = int(time.time())
         claims = claims | {
-            "application_id": self._application_id,
+            "application_id": self.application_id,
             "iat": now,
             "exp": now + LIFE,
             "jti": str(uuid.uuid4()),

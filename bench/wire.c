@@ -83,7 +83,8 @@ void flush_out(Connection *c) {
 void put_text(Connection *c, const char *text, size_t length) { put_frame(c, TEXT, text, length); }
 
 void open_connection(Connection *c) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(wire.port)};
+  int port = c->role != RECEIVER && wire.sender_port ? wire.sender_port : wire.port;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int one = 1;
   c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -26,7 +26,8 @@ typedef struct {
 } Connection;
 
 extern struct Wire {
-  int port, plain;  // receivers without Socket.IO
+  int port, sender_port;  // 0: senders use the same
+  int plain;              // receivers without Socket.IO
   char *join;       // packet by which they enter the room
   char *ready_word;
   int epoll_fd, handshakes, ready;

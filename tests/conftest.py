@@ -1,7 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.postgres import PostgresServer, running
+
+# The contracts are no test modules by name: say that their asserts are to explain themselves.
+pytest.register_assert_rewrite("tests.contracts")
+
+from tests.postgres import PostgresServer, running  # noqa: E402
 
 
 @pytest.fixture(scope="session")

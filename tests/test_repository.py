@@ -23,6 +23,9 @@ LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 SUPERVISORS = {
     "app/workers.py:MediaWorkers._hand_on": "a bug in one report must not cut a worker off",
+    "bus/lines.py:LinedBus._keep": "whatever a server makes of an attempt, there is a next one",
+    "bus/lines.py:LinedBus._tune": "whatever befalls a line, it is cut and made anew",
+    "bus/lines.py:LinedBus._use": "whatever befalls a line, it is cut and made anew",
     "carriers/smpp_inbound.py:Inbound._let_go": "a bug in one message must not keep others back",
     "carriers/smpp_inbound.py:Inbound._work": "a bug in one delivery must not end the worker",
     "dispatch/dispatcher.py:Dispatcher._supervise": "a follower that fails is started again",
@@ -35,6 +38,7 @@ SUPERVISORS = {
     "services/errands.py:Errands._work_off": "an errand that fails keeps nobody behind it back",
     "sip/carrier.py:SipCarrier._emit": "a bug in one signal must not keep others back",
     "store/postgres_writer.py:TaskWriter._write": "a bug in one entry must not end all writes",
+    "store/sharing.py:Sharing._again": "a bug in joining must not stop the log of all others",
     "store/writer.py:ThreadedWriter._write": "a bug in one entry must not end all writes",
     "web/connection.py:Connection._answer": "a bug ends its request, nothing else",
 }

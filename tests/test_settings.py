@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from tertulia.settings import GROUPS, Account, Settings, SettingsError, Store, load, reference
+from tertulia.settings import (
+    GROUPS,
+    Account,
+    Bus,
+    Cluster,
+    Settings,
+    SettingsError,
+    Store,
+    load,
+    reference,
+)
 
 REFERENCE = Path(__file__).parents[1] / "config.default.toml"
 
@@ -155,9 +165,29 @@ def test_what_is_wrong_on_the_command_line(overrides: dict[str, Any]) -> None:
 
 def test_secrets_are_not_shown() -> None:
     store = Store("postgres://me:hidden@db/tertulia")
-    shown = repr(Settings(account=Account("key", "hidden", "hidden"), store=store))
+    cluster = Cluster("n1", "http://n1:8080", "hidden-and-long-enough")
+    bus = Bus("nats://me:hidden@bus:4222")
+    account = Account("key", "hidden", "hidden")
+    shown = repr(Settings(account=account, store=store, cluster=cluster, bus=bus))
     assert "key" in shown
     assert "hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"cluster.node": "n1"},
+        {"cluster.node": "n1", "cluster.url": "http://n1:8080", "cluster.secret": "short"},
+        {"cluster.node": "N 1", "cluster.url": "http://n1:8080", "cluster.secret": "x" * 16},
+        {"cluster.node": "n1", "cluster.url": "n1:8080", "cluster.secret": "x" * 16},
+        {"bus.url": "amqp://bus"},
+        {"bus.url": "nats://one,http://other"},
+        {"cluster.lease_s": 0},
+    ],
+)
+def test_what_makes_no_node(overrides: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        load(overrides=overrides)
 
 
 def test_the_data_folder_is_absolute() -> None:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.places import Skipped, fresh
-from tertulia.ports import SpeechUnavailable, Utterance
+from tertulia.ports.speech import SpeechUnavailable, Utterance
 from tertulia.settings import Speech
 from tertulia.speech.pool import SpeechPool
 

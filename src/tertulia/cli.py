@@ -16,11 +16,12 @@ import msgspec
 
 from tertulia import __version__, devkit
 from tertulia.app.copying import run_copy
+from tertulia.app.epochs import run_epoch
 from tertulia.app.flags import add_flags, passed_on, read_settings
 from tertulia.app.logs import log_to_stderr
 from tertulia.app.occupancy import Occupied, occupy
 from tertulia.app.report import Listening
-from tertulia.app.supervisor import supervise
+from tertulia.app.supervisor import Plan, supervise
 from tertulia.app.webhooks import WebhookDirections, run_webhooks
 from tertulia.client.chat import chat
 from tertulia.client.dial_report import call, call_silently, keys, recording, script
@@ -95,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     where = "sqlite:DIRECTORY or postgres://…"
     copy.add_argument("--from", dest="source", required=True, metavar="STORE", help=where)
     copy.add_argument("--to", dest="target", required=True, metavar="STORE", help=where)
+    epoch = _command(commands, "epoch", _epoch, "show the epoch of a store that no server uses")
+    epoch.add_argument("--data", help="data directory")
+    epoch.add_argument("--store-url", help="setting store.url")
+    epoch.add_argument("--new", action="store_true", help="begin another: it was put back")
     docs = _command(commands, "docs", _docs, "write the generated references")
     docs.add_argument("--repository", type=Path, default=Path())
     return parser
@@ -142,9 +147,8 @@ def _serve(given: argparse.Namespace) -> int:
     listening = _dev_listening(settings) if given.dev else _say_port
     workers = settings.rtc.workers or (1 if given.dev else len(os.sched_getaffinity(0)))
     phones = given.dev or settings.sip.simulated or settings.messaging.simulated
-    return asyncio.run(
-        supervise(passed_on(given), listening, lock=lock, workers=workers, phones=phones)
-    )
+    plan = Plan(workers, phones, settings.cluster.drain_s if settings.cluster.node else 0.0)
+    return asyncio.run(supervise(passed_on(given), listening, lock=lock, plan=plan))
 
 
 def _say_port(where: Listening) -> None:
@@ -287,6 +291,10 @@ def _webhooks(given: argparse.Namespace) -> int:
 def _copy(given: argparse.Namespace) -> int:
     os.umask(0o077)
     return run_copy(given.source, given.target, partial(print, flush=True))
+
+
+def _epoch(given: argparse.Namespace) -> int:
+    return run_epoch(read_settings(given), is_new=given.new, say=partial(print, flush=True))
 
 
 def _docs(given: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from tests.api.test_calls import enabled
 
 from tertulia.model import commands
 from tertulia.model.commands import Listen, Press, Record, Ripe, Salvage
-from tertulia.ports import Utterance
+from tertulia.ports.speech import Utterance
 from tertulia.testing.world import World
 
 URL = "https://sounds.test/hello.mp3"

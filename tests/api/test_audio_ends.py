@@ -11,7 +11,7 @@ from tests.api.test_calls import enabled
 
 from tertulia.model import commands
 from tertulia.model.commands import Record, StopPlay
-from tertulia.ports import Reading, Utterance
+from tertulia.ports.speech import Reading, Utterance
 from tertulia.services.recordings import RECORDINGS_MAX
 from tertulia.services.sounds import SOUNDS_MAX
 from tertulia.testing.speaking import ToneSpeech

@@ -690,7 +690,7 @@ def test_a_call_that_broke_off_with_its_server_is_told_of_by_the_next(
         where = (await shown(first, uuid))["conversation_uuid"]
         second = await World.open(keys=keys, settings=SETTINGS, store=store)
         second.clock.time = first.clock.time
-        await second.hub.services.calls.bury()
+        await second.hub.services.homecoming.everything()
         await second.settle()
         last = second.answers.told(EVENT)[-1]
         assert (last["uuid"], last["status"]) == (uuid, "failed")

@@ -336,11 +336,11 @@ def test_the_bookmark_stays_before_what_has_not_had_its_turn(
         })  # fmt: skip
         await services.conductor.catch_up()
         await asyncio.sleep(0.01)
-        mark = await world.store.bookmark(recipients.BOOKMARK)
+        mark = await world.store.bookmark(recipients.bookmark_of(world.application.id))
         assert said["id"] and (mark is None or mark < position)
         held.set()
         await world.settle()
-        mark = await world.store.bookmark(recipients.BOOKMARK)
+        mark = await world.store.bookmark(recipients.bookmark_of(world.application.id))
         assert mark is not None and mark >= position
 
     play(scenario)

@@ -29,6 +29,7 @@ from tertulia.dispatch.envelope import envelope
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId, Position
+from tertulia.ports import Stretch
 from tertulia.protocols.http1 import Streamed
 from tertulia.settings import Settings
 from tertulia.store.memory import MemoryStore
@@ -67,8 +68,13 @@ class BrokenStore(MemoryStore):
 
     is_broken = False
 
-    def tail(self, after: Position) -> list[Event] | None:
-        return None if self.is_broken else super().tail(after)
+    def tail(
+        self, after: Position, application_id: ApplicationId | None = None
+    ) -> list[Event] | None:
+        return None if self.is_broken else super().tail(after, application_id)
+
+    def attended(self, after: Position) -> Stretch | None:
+        return None if self.is_broken else super().attended(after)
 
     async def follow(
         self, after: Position, *, application_id: ApplicationId | None = None, limit: int = 500
@@ -81,9 +87,15 @@ class BrokenStore(MemoryStore):
 class ForgetfulStore(MemoryStore):
     """Has no more than the newest events at hand."""
 
-    def tail(self, after: Position) -> list[Event] | None:
-        recent = super().tail(after) or []
+    def tail(
+        self, after: Position, application_id: ApplicationId | None = None
+    ) -> list[Event] | None:
+        recent = super().tail(after, application_id) or []
         return recent if len(recent) <= 3 else None
+
+    def attended(self, after: Position) -> Stretch | None:
+        recent = super().attended(after)
+        return recent if recent is not None and len(recent.events) <= 3 else None
 
 
 class Frame(NamedTuple):

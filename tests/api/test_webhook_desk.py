@@ -13,7 +13,9 @@ from tests.api.conftest import SETTINGS
 from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
 from tertulia.dispatch.journal import Journal
+from tertulia.dispatch.reading import JournalReader
 from tertulia.dispatch.records import Attempt, Batch, DeadLetter, LaneName, Purpose
+from tertulia.dispatch.sqlite_tables import SqliteTables
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import iso
 from tertulia.testing.world import EPOCH, World
@@ -43,11 +45,11 @@ def letter(position: int, of: LaneName) -> DeadLetter:
 class Desk:
     """A world whose desk looks into a journal on disk; `wakes` counts calls of the dispatcher."""
 
-    def __init__(self, world: World, journal: Journal, path: Path) -> None:
+    def __init__(self, world: World, journal: Journal, reader: JournalReader) -> None:
         self.world = world
         self.journal = journal
         self.wakes = 0
-        self.desk = JournalDesk(path, world.clock, self._wake)
+        self.desk = JournalDesk(reader, world.clock, self._wake)
         outside = replace(world.outside, desk=self.desk)
         world.hub = Hub(outside, world.settings)
 
@@ -74,15 +76,14 @@ Play = Callable[[Callable[[Desk], Awaitable[None]]], None]
 def play(keys: tuple[str, str], tmp_path: Path) -> Play:
     def run(scenario: Callable[[Desk], Awaitable[None]]) -> None:
         async def whole() -> None:
-            journal = Journal(tmp_path / "journal.db")
-            desk = Desk(
-                await World.open(keys=keys, settings=SETTINGS), journal, tmp_path / "journal.db"
-            )
+            journal = Journal(SqliteTables(tmp_path / "journal.db"))
+            reader = JournalReader(SqliteTables(tmp_path / "journal.db"))
+            desk = Desk(await World.open(keys=keys, settings=SETTINGS), journal, reader)
             try:
                 await scenario(desk)
             finally:
                 await desk.desk.close()
-                journal.close()
+                await journal.close()
 
         asyncio.run(whole())
 
@@ -169,7 +170,7 @@ def test_a_replay_is_asked_for_and_looked_after(
         }  # fmt: skip
         assert desk.wakes == 1
         assert await desk.look("/replay/1") == made.json
-        (waiting,) = await desk.journal.waiting_replays()
+        (waiting,) = await desk.journal.waiting_replays({OWN})
         assert waiting.application_id == OWN
         asked = (waiting.first, waiting.last, waiting.conversation_id, waiting.target)
         assert asked == expected
@@ -186,7 +187,7 @@ def test_a_replay_is_asked_for_and_looked_after(
 def test_a_replay_has_to_say_of_what(play: Play, body: Any, name: str) -> None:
     async def scenario(desk: Desk) -> None:
         assert blamed(await desk.world.call("POST", f"{DESK}/replay", body)) == name
-        assert desk.wakes == 0 and await desk.journal.waiting_replays() == []
+        assert desk.wakes == 0 and await desk.journal.waiting_replays({OWN}) == []
 
     play(scenario)
 

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 import uvloop
 from msgspec.structs import replace
+from tests.contracts.carrier import ANSWER, HERE, OFFER, OURS, Signals
+from tests.sip.far import SipFar
+from tests.sip.homes import Town
 
 from tertulia import devkit
 from tertulia.app import whereabouts
 from tertulia.app.chance import SystemClock
-from tertulia.app.telephony import PhonePorts, number_plan
+from tertulia.app.telephony import PhonePorts, Surroundings, number_plan
+from tertulia.bus.local import Exchange
+from tertulia.model.telephone import Called
 from tertulia.settings import Data, Settings, SettingsError, Sip
+from tertulia.sip.plan import Plan, for_development
 from tertulia.store.memory import MemoryStore
+from tertulia.testing.registrations import Book, SharedBook
 
 HOST = "127.0.0.1"
 
@@ -96,3 +103,40 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, kind: socket.SocketKind) -
             await asyncio.sleep(0)
 
         play(settings(tmp_path, port=port), scenario)
+
+
+def test_of_several_nodes_a_call_is_heard_where_its_application_is_at_home(tmp_path: Path) -> None:
+    async def run() -> None:
+        town, exchange, book = Town(), Exchange(), Book()
+        nodes = {name: node(tmp_path / name, town, exchange, book) for name in "ab"}
+        town.homes[HERE] = "a"
+        heard = {name: Signals() for name in nodes}
+        for name, phones in nodes.items():
+            await phones.listen(heard[name], None)
+        far = await SipFar().open()
+        far.peer = (HOST, nodes["b"].carrier.port)
+        name = await far.call(OFFER, {})
+        leg = (await heard["a"].next(Called)).leg
+        nodes["a"].telephony.carrier.answer(leg, ANSWER)
+        await far.told(name, "answer")
+        assert (nodes["a"].calls, nodes["b"].calls) == (0, 1)
+        await nodes["b"].drain(0.0)
+        refused = await far.call(OFFER, {})
+        assert (await far.told(refused, "refuse"))[1] == 503
+        assert nodes["b"].calls == 1
+        await nodes["a"].close()
+        await far.told(name, "hang_up")
+        await asyncio.wait_for(nodes["b"].drain(5.0), 1.0)
+        await nodes["b"].close()
+        await far.close()
+        assert heard["b"].all == []
+
+    uvloop.run(run())
+
+
+def node(folder: Path, town: Town, exchange: Exchange, book: Book) -> PhonePorts:
+    name, loop = folder.name, asyncio.get_running_loop()
+    around = Surroundings(exchange.bus(), town.node(name), SharedBook(name, book, loop.time))
+    made = settings(folder)
+    plan = for_development(Plan(), HERE, OURS)
+    return PhonePorts(made, plan, MemoryStore(), SystemClock(), around)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import pytest
+from tests.system import cluster
 from vonage import Auth, HttpClientOptions, Vonage
 
 HERE = Path(__file__).parent
@@ -27,6 +28,9 @@ READY_WITHIN = 30.0
 """Seconds; generous, since the machine may be busy with other tests."""
 STOPPED_WITHIN = 5.0
 """Seconds: the promise of the development-mode contract."""
+NODES = int(os.environ.get("TERTULIA_NODES", "1"))
+"""That the suites are run against."""
+PHONES = {"TERTULIA_SIP__PHONES": str(HERE / "phones")}
 _TICK = 0.05
 
 
@@ -58,7 +62,16 @@ class Node(NamedTuple):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """One server or, with TERTULIA_NODES=3 in the environment, three behind a balancer."""
     data = tmp_path_factory.mktemp("tertulia")
+    if NODES > 1:
+        with cluster.running(data, count=NODES, settings=PHONES) as nodes:
+            yield _described(nodes.dev_json)
+    else:
+        yield from _single(data)
+
+
+def _single(data: Path) -> Iterator[DevServer]:
     ports = ("--http-port", "0", "--https-port", "0", "--sip-port", "0", "--rtc-port", "0")
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -76,13 +89,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
 def _environment() -> dict[str, str]:
     """What is for the tests is no setting of the server's, but for the phones that they need."""
     kept = {name: value for name, value in os.environ.items() if name[:9] != "TERTULIA_"}
-    return {**kept, "TERTULIA_SIP__PHONES": str(HERE / "phones")}
+    return kept | PHONES
 
 
 @pytest.fixture(scope="session")
 def phones(server: DevServer) -> Path:
     """The file that the simulated phones write when they are there: a moment after the server."""
-    noted = Path(server.dev_json).parent / "phones.json"
+    noted = Path(server.ca_file).parent / "phones.json"
     for _ in range(int(READY_WITHIN / _TICK)):
         if noted.exists():
             return noted
@@ -94,12 +107,17 @@ def _when_ready(process: "subprocess.Popen[bytes]", data: Path) -> DevServer:
     dev_json = data / "dev.json"
     for _ in range(int(READY_WITHIN / _TICK)):
         if dev_json.exists():
-            server = msgspec.json.decode(dev_json.read_bytes(), type=DevServer)
+            server = _described(dev_json)
             if _is_ready(server.api_url):
-                return msgspec.structs.replace(server, dev_json=str(dev_json))
+                return server
         if _ended(process, within=_TICK):
             break
     pytest.fail(f"The server did not become ready:\n{_log(data)}")
+
+
+def _described(dev_json: Path) -> DevServer:
+    server = msgspec.json.decode(dev_json.read_bytes(), type=DevServer)
+    return msgspec.structs.replace(server, dev_json=str(dev_json))
 
 
 def _is_ready(url: str) -> bool:

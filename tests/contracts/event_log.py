@@ -275,6 +275,28 @@ class EventLogContract(StoreContract):
         assert store.tail(newest) == await store.follow(newest)
 
     @scenario
+    async def test_what_is_attended_is_in_memory_from_then_on(self, store: Store) -> None:
+        foreign = profile(application_id=OTHER_APP)
+        await store.append(birth(foreign))
+        since = await store.attend(APP)
+        assert since <= await store.head()
+        room = await begun(store, events=2)
+        await store.append(append(foreign, 0, events=2))
+        await store.append(append(room, 2, events=1))
+        head = await store.head()
+        stored = await store.follow(since)
+        own = [each for each in stored if each.application_id == APP]
+        assert store.tail(since, APP) == own
+        assert store.tail(own[1].position, APP) == own[2:]
+        assert store.tail(head, APP) == []
+        found = store.attended(since)
+        assert found is not None
+        assert (found.events, found.through) == (stored, head)
+        assert store.attended(head) == ([], head)
+        assert store.attended(Position(head + 5)) == ([], head), "as far as it goes"
+        assert await store.attend(APP) <= since + len(stored)
+
+    @scenario
     async def test_a_page_goes_either_way_between_its_bounds(self, store: Store) -> None:
         room = await begun(store, events=9)
         pages = {

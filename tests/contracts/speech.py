@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tertulia.ports import Reading, Speech, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Reading, Speech, SpeechUnavailable, Utterance
 from tertulia.speech.readings import words
 
 RATE = 16_000

@@ -17,6 +17,9 @@ from tertulia.dispatch.dispatcher import Dispatcher
 from tertulia.dispatch.journal import Journal
 from tertulia.dispatch.reading import JournalReader
 from tertulia.dispatch.settings import DispatchSettings
+from tertulia.dispatch.sqlite_tables import SqliteTables
+from tertulia.dispatch.tables import Tables
+from tertulia.dispatch.work import AllWork, WebhookWork
 from tertulia.model.event import Event
 from tertulia.model.ids import (
     ApplicationId,
@@ -241,14 +244,15 @@ class World:
         self.receiver = receiver
         self.settings = settings
 
-    def journal(self) -> Journal:
-        return Journal(
-            self.path, attempts_kept=self.settings.attempts_kept, executor=InlineExecutor()
-        )
+    def tables(self) -> Tables:
+        return SqliteTables(self.path, executor=InlineExecutor())
 
-    def dispatcher(self, journal: Journal) -> Dispatcher:
+    def journal(self) -> Journal:
+        return Journal(self.tables(), attempts_kept=self.settings.attempts_kept)
+
+    def dispatcher(self, journal: Journal, work: WebhookWork | None = None) -> Dispatcher:
         return Dispatcher(
-            self.settings, log=self.log, directory=self.log, journal=journal,
+            self.settings, store=self.log, journal=journal, work=work or AllWork(),
             sender=self.receiver, clock=VirtualClock(), ids=CountedIds(), jitter=lambda: 0.0,
         )  # fmt: skip
 
@@ -265,7 +269,7 @@ class World:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            opened.close()
+            await opened.close()
 
     async def dispatch_for(self, seconds: float) -> None:
         async with self.running():
@@ -273,11 +277,11 @@ class World:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[JournalReader]:
-        reader = JournalReader(self.path)
+        reader = JournalReader(self.tables())
         try:
             yield reader
         finally:
-            reader.close()
+            await reader.close()
 
     def with_settings(self, **changed: Any) -> None:
         self.settings = replace(self.settings, **changed)

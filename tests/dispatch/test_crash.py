@@ -6,17 +6,19 @@ on their way still arrive.
 
 import asyncio
 import random
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 from tests.dispatch.fakes import FakeLog, Receiver, World, always, application, conversation, stuck
-from tests.dispatch.virtual import InlineExecutor, run
+from tests.dispatch.virtual import run
 
 from tertulia.dispatch.answer import Answer, Call, Response
 from tertulia.dispatch.journal import Journal
 from tertulia.dispatch.records import Batch
+from tertulia.dispatch.tables import Tables
+from tertulia.model.errors import Unavailable
+from tertulia.model.ids import ApplicationId
 from tertulia.model.state import Callback
 
 CALLBACK = "http://callback.example/"
@@ -26,13 +28,12 @@ CONVERSATIONS = [conversation(number) for number in range(4)]
 class MortalJournal(Journal):
     """Writes nothing any more once it is dead."""
 
-    def __init__(self, path: Path, is_dead: Callable[[], bool]) -> None:
-        super().__init__(path, executor=InlineExecutor())
+    def __init__(self, tables: Tables, is_dead: Callable[[], bool]) -> None:
+        super().__init__(tables)
         self.is_dead = is_dead
 
-    async def write(self, batch: Batch) -> None:
-        if not self.is_dead():
-            await super().write(batch)
+    async def write(self, batch: Batch) -> Collection[ApplicationId]:
+        return () if self.is_dead() else await super().write(batch)
 
 
 def world_of(tmp_path: Path, seed: int, failures: float) -> World:
@@ -69,7 +70,7 @@ def test_death_after_so_many_calls(tmp_path: Path, calls: int, failures: float) 
 
     async def scenario() -> None:
         seen = world.receiver.seen
-        async with world.running(MortalJournal(world.path, lambda: len(seen) >= calls)):
+        async with world.running(MortalJournal(world.tables(), lambda: len(seen) >= calls)):
             await world.receiver.has_seen(calls)
         await world.dispatch_for(3600)
 
@@ -93,7 +94,7 @@ def test_death_again_and_again(tmp_path: Path, seed: int) -> None:
 
 async def live_and_die_once(world: World, end: float) -> None:
     loop = asyncio.get_running_loop()
-    async with world.running(MortalJournal(world.path, lambda: loop.time() >= end)):
+    async with world.running(MortalJournal(world.tables(), lambda: loop.time() >= end)):
         await asyncio.sleep(max(0, end - loop.time()) + 0.2)
 
 
@@ -143,10 +144,10 @@ class FailingJournal(Journal):
 
     is_failing = True
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: Batch) -> Collection[ApplicationId]:
         if self.is_failing:
-            raise sqlite3.OperationalError("database or disk is full")
-        await super().write(batch)
+            raise Unavailable("the journal: database or disk is full")
+        return await super().write(batch)
 
 
 def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path) -> None
     world.with_settings(backlog=15, poll_ms=1000, window_events=5)
 
     async def scenario() -> None:
-        journal = FailingJournal(world.path, executor=InlineExecutor())
+        journal = FailingJournal(world.tables())
         async with world.running():
             pass
         async with world.running(journal):
@@ -176,10 +177,10 @@ def test_a_journal_that_fails_to_the_end_never_passes_an_event(tmp_path: Path) -
     async def scenario() -> None:
         async with world.running():
             pass
-        async with world.running(FailingJournal(world.path, executor=InlineExecutor())):
+        async with world.running(FailingJournal(world.tables())):
             await asyncio.sleep(1)
         async with world.reading() as reader:
-            assert not any(counts.cursor for counts in reader.counts())
+            assert not any(counts.cursor for counts in await reader.counts())
         await world.dispatch_for(3600)
 
     run(scenario())

@@ -196,10 +196,10 @@ def test_skip_makes_dead_letters_and_goes_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(60)
         async with world.reading() as reader:
-            [listed] = reader.list_dead_letters(APP)
+            [listed] = await reader.list_dead_letters(APP)
             assert (listed.letter.event_id, listed.letter.tries) == (2, 3)
             assert listed.letter.reason == "status 500"
-            assert [count.held for count in reader.counts()] == [0]
+            assert [count.held for count in await reader.counts()] == [0]
 
     run(scenario())
     assert receiver.ids(A) == [1, 3, 4]
@@ -215,17 +215,17 @@ def test_hold_gives_up_when_the_window_ends(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(DAY - 10)
         async with world.reading() as reader:
-            assert reader.list_dead_letters(APP) == []
+            assert await reader.list_dead_letters(APP) == []
         await world.dispatch_for(30)
         async with world.reading() as reader:
-            letters = [one.letter for one in reader.list_dead_letters(APP)]
+            letters = [one.letter for one in await reader.list_dead_letters(APP)]
             # What waited behind the first has had its window too: one try each, in order.
             assert [(letter.event_id, letter.tries > 90) for letter in letters] == [
                 (1, True),
                 (2, False),
                 (3, False),
             ]
-            assert reader.counts()[0].dead == 3
+            assert (await reader.counts())[0].dead == 3
 
     run(scenario())
     assert [one.event["id"] for one in receiver.seen[-3:]] == [1, 2, 3]
@@ -272,7 +272,7 @@ def test_reading_stops_at_the_window(tmp_path: Path) -> None:
             reads = world.log.reads
             assert reads <= 4
         async with world.reading() as reader:
-            assert reader.counts()[0].cursor == 0
+            assert (await reader.counts())[0].cursor == 0
 
     run(scenario())
 
@@ -332,7 +332,7 @@ def test_a_removed_webhook_lets_go_of_what_waits(tmp_path: Path) -> None:
             world.log.by_id[APP] = application(url=None)
             await asyncio.sleep(10)
         async with world.reading() as reader:
-            assert [count.held for count in reader.counts()] == [0]
+            assert [count.held for count in await reader.counts()] == [0]
 
     run(scenario())
     assert len(world.receiver.seen) == 1
@@ -384,7 +384,7 @@ def test_announced_events_are_sent_once_and_not_ordered(tmp_path: Path) -> None:
             dispatcher.announce(ephemeral())
             await asyncio.sleep(1)
         async with world.reading() as reader:
-            listed = reader.list_attempts(AttemptFilter(APP))
+            listed = await reader.list_attempts(AttemptFilter(APP))
             purposes = [one.attempt.purpose for one in reversed(listed)]
             assert purposes == [Purpose.LOG] + [Purpose.EPHEMERAL] * 4
 
@@ -405,7 +405,7 @@ def test_stop_finishes_the_call_under_way(tmp_path: Path) -> None:
         await asyncio.sleep(0.0205)
         dispatcher.stop()
         await running
-        journal.close()
+        await journal.close()
         assert world.receiver.under_way == 0
         sent = len(world.receiver.seen)
         assert 0 < sent < 100

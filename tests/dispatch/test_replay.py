@@ -35,7 +35,7 @@ async def replayed(world: World, requests: list[Replay], seconds: float = 5) -> 
     world.receiver.seen.clear()
     await world.dispatch_for(seconds)
     async with world.reading() as reader:
-        found = [reader.replay(APP, request.id) for request in requests]
+        found = [await reader.replay(APP, request.id) for request in requests]
         return [one for one in found if one is not None]
 
 
@@ -44,7 +44,7 @@ def positions(world: World) -> list[int]:
     return [one.position for one in world.receiver.seen]
 
 
-def ask(
+async def ask(
     reader: JournalReader,
     *,
     first: int | None = None,
@@ -53,7 +53,7 @@ def ask(
     target: str | None = None,
     application_id: ApplicationId = APP,
 ) -> Replay:
-    return reader.request_replay(
+    return await reader.request_replay(
         application_id,
         now=START,
         conversation_id=A if conversation_ else None,
@@ -70,13 +70,13 @@ def test_one_a_range_a_conversation_and_all(tmp_path: Path) -> None:
         await world.dispatch_for(1)
         async with world.reading() as reader:
             requests = [
-                ask(reader, first=4, last=4),
-                ask(reader, first=2, last=5),
-                ask(reader, conversation_=True),
-                ask(reader, conversation_=True, first=4, last=8),
-                ask(reader, first=9),
-                ask(reader, first=50, last=60),
-                ask(reader),
+                await ask(reader, first=4, last=4),
+                await ask(reader, first=2, last=5),
+                await ask(reader, conversation_=True),
+                await ask(reader, conversation_=True, first=4, last=8),
+                await ask(reader, first=9),
+                await ask(reader, first=50, last=60),
+                await ask(reader),
             ]
         ends = await replayed(world, requests)
         assert {end.state for end in ends} == {ReplayState.DONE}
@@ -97,7 +97,7 @@ def test_a_wake_begins_it(tmp_path: Path) -> None:
             await asyncio.sleep(1)
             world.receiver.seen.clear()
             async with world.reading() as reader:
-                ask(reader, first=1, last=2)
+                await ask(reader, first=1, last=2)
             dispatcher.wake()
             await asyncio.sleep(0.5)
 
@@ -112,14 +112,14 @@ def test_a_dead_letter_that_arrives_is_none_any_more(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(5)
         async with world.reading() as reader:
-            assert len(reader.list_dead_letters(APP)) == 10
-            request = ask(reader, first=3, last=6)
+            assert len(await reader.list_dead_letters(APP)) == 10
+            request = await ask(reader, first=3, last=6)
         world.receiver.answer = always(200)
         await replayed(world, [request])
         async with world.reading() as reader:
-            left = [one.letter.position for one in reader.list_dead_letters(APP)]
+            left = [one.letter.position for one in await reader.list_dead_letters(APP)]
             assert left == [1, 2, 7, 8, 9, 10]
-            listed = reader.list_attempts(AttemptFilter(APP, delivered=True))
+            listed = await reader.list_attempts(AttemptFilter(APP, delivered=True))
             assert {one.attempt.purpose for one in listed} == {Purpose.REPLAY}
             assert {one.attempt.number for one in listed} == {0}
 
@@ -132,7 +132,7 @@ def test_failures_are_not_retried_and_break_it_off(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(1)
         async with world.reading() as reader:
-            request = ask(reader)
+            request = await ask(reader)
         world.receiver.answer = always(500)
         [end] = await replayed(world, [request], seconds=100)
         assert (end.state, end.failed, end.after) == (ReplayState.BROKEN_OFF, 5, 5)
@@ -148,7 +148,7 @@ def test_only_to_one_target(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(1)
         async with world.reading() as reader:
-            request = ask(reader, conversation_=True, target="callback")
+            request = await ask(reader, conversation_=True, target="callback")
         await replayed(world, [request])
         assert {one.url for one in world.receiver.seen} == {"http://callback.example/"}
         assert len(world.receiver.seen) == 5
@@ -162,7 +162,7 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     async def scenario() -> None:
         await world.dispatch_for(1)
         async with world.reading() as reader:
-            request = ask(reader)
+            request = await ask(reader)
         world.receiver.seen.clear()
         journal = world.journal()
         async with world.running(journal):
@@ -177,7 +177,7 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
 async def replayed_on(world: World, request: Replay) -> list[Replay]:
     await world.dispatch_for(5)
     async with world.reading() as reader:
-        found = reader.replay(APP, request.id)
+        found = await reader.replay(APP, request.id)
         return [found] if found else []
 
 
@@ -189,10 +189,10 @@ def test_nobody_replays_what_is_not_theirs(tmp_path: Path) -> None:
         await world.dispatch_for(1)
         async with world.reading() as reader:
             requests = [
-                ask(reader, conversation_=True, application_id=OTHER),
-                ask(reader, application_id=OTHER),
+                await ask(reader, conversation_=True, application_id=OTHER),
+                await ask(reader, application_id=OTHER),
             ]
-            assert reader.replay(APP, requests[0].id) is None
+            assert await reader.replay(APP, requests[0].id) is None
         await replayed(world, requests)
         assert positions(world) == []
 

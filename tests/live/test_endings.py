@@ -143,7 +143,7 @@ def test_a_token_that_is_taken_back_while_it_is_looked_at_renews_nothing(
             visitor = await good(token)
             if live.sessions.revocations:
                 raise InvalidToken()
-            live.desk.expire_application(visitor.application_id)
+            await live.desk.expire_application(visitor.application_id)
             return visitor
 
         monkeypatch.setattr(doorway, "_identify", identify)

@@ -16,6 +16,7 @@ from tertulia.live.session import Session
 from tertulia.live.socket import MESSAGE_MAX, STRIKES_MAX
 from tertulia.model.event import Event
 from tertulia.model.ids import Position
+from tertulia.model.session import SessionsOf
 from tertulia.protocols import socketio, websocket
 from tertulia.protocols.http1 import HttpError
 from tertulia.protocols.websocket import frame, masked_frame
@@ -85,7 +86,7 @@ def test_frames_in_pieces_are_read(play: Play) -> None:
         bob.raw(b"\x01" + masked_frame(b"", MASK)[1:])  # a message in two pieces begins
         bob.raw(b"\x80" + text[1:])
         assert code(bob) is None
-        (session,) = world.hub.live.sessions.connected(world.application.id)
+        (session,) = world.hub.live.sessions.connected(SessionsOf())
         assert session.outstanding == []
 
     play(scenario)
@@ -254,9 +255,7 @@ def test_a_bug_in_one_session_is_not_that_of_others(
         cid, (alice, _) = await room(world, "alice", "bob")
         bad, good = await arrived(world, "alice", "bob")
         (session,) = [
-            each
-            for each in world.hub.live.sessions.connected(world.application.id)
-            if each.name == "alice"
+            each for each in world.hub.live.sessions.connected(SessionsOf()) if each.name == "alice"
         ]
 
         def write(data: bytes) -> None:

@@ -13,7 +13,7 @@ from tertulia.phones.callee import Beep, Play, Say, Tone
 from tertulia.phones.messages import Messages
 from tertulia.phones.phonebook import Phonebook
 from tertulia.phones.sounds import Sounds, key
-from tertulia.ports import Reading, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Reading, SpeechUnavailable, Utterance
 
 
 def write_tone(path: Path) -> int:

@@ -15,6 +15,7 @@ from tertulia.ports.phones import Subscriber
 from tertulia.settings import Settings
 from tertulia.sip.carrier import SipCarrier
 from tertulia.sip.plan import Plan, TrunkPlan
+from tertulia.sip.sharing import Shared
 from tertulia.sip.transports import Secrecy
 from tertulia.testing.subscribers import Enrolled
 
@@ -25,14 +26,19 @@ PASSWORD = "correct horse"
 class Floor:
     """A carrier, what it has reported, and who may register with it: alice and bob."""
 
-    def __init__(self, plan: Plan, wanted: Settings) -> None:
+    def __init__(self, plan: Plan, wanted: Settings, shared: Shared | None = None) -> None:
         self.signals = Signals()
         self.subscribers = Enrolled()
         for name in ("alice", "bob"):
             subscriber = Subscriber(UserId(f"USR-{name}"), HERE, name, {name: PASSWORD})
             self.subscribers.enrol(HOST, subscriber)
         self.carrier = SipCarrier(
-            wanted, plan=plan, subscribers=self.subscribers, clock=SystemClock(), ids=RandomIds()
+            wanted,
+            plan=plan,
+            subscribers=self.subscribers,
+            clock=SystemClock(),
+            ids=RandomIds(),
+            shared=shared,
         )
         self.carrier.on_signal(self.signals)
 
@@ -52,14 +58,14 @@ class Floor:
 @asynccontextmanager
 async def floor(
     *trunks: TrunkPlan, plan: Plan | None = None, secrecy: Secrecy | None = None,
-    wanted: Settings | None = None,
+    wanted: Settings | None = None, shared: Shared | None = None,
 ) -> AsyncIterator[Floor]:  # fmt: skip
     """With these trunks and the number OURS; or with a plan."""
     if plan is None:
         plan = Plan(trunks=trunks, numbers={OURS: HERE}, domains={HOST: HERE})
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
-    made = Floor(plan, wanted or settings())
+    made = Floor(plan, wanted or settings(), shared)
     await made.carrier.start(HOST, secrecy)
     try:
         yield made

@@ -1,5 +1,6 @@
 """Trunks: which is called, how much, what comes in by them, and their registrations."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -15,6 +16,8 @@ from tertulia.model.state import Endpoint
 from tertulia.model.telephone import Accepted, Called, Declined, Dial, HungUp
 from tertulia.protocols.sip import fields, signals, verbs
 from tertulia.sip.plan import Caps, Plan, TrunkPlan
+from tertulia.sip.sharing import Shared
+from tertulia.testing.registrations import SharedBook
 
 
 class Provider:
@@ -28,8 +31,15 @@ class Provider:
         self._stack.push_async_callback(far.close)
         return far
 
-    async def house(self, *trunks: TrunkPlan, plan: Plan | None = None) -> Floor:
-        return await self._stack.enter_async_context(floor(*trunks, plan=plan))
+    async def house(
+        self, *trunks: TrunkPlan, plan: Plan | None = None, shared: Shared | None = None
+    ) -> Floor:
+        return await self._stack.enter_async_context(floor(*trunks, plan=plan, shared=shared))
+
+    async def node(self, to: TrunkPlan, is_ours: Callable[[], bool]) -> Floor:
+        """One of several; whether it is the one to register."""
+        book = SharedBook("node", {}, asyncio.get_running_loop().time)
+        return await self.house(to, shared=Shared(book, lambda _: is_ours()))
 
 
 def play(scenario: Callable[[Provider], Awaitable[None]]) -> None:
@@ -318,6 +328,66 @@ def test_a_trunk_is_registered_and_calls_come_by_it_until_it_is_taken_back() -> 
             await provider.signals.next(Accepted)
         await provider.signals.next(HungUp)
         assert provider.figure("registered_contacts") == 0
+
+    play(scenario)
+
+
+def test_of_several_nodes_the_one_whose_turn_it_is_registers_a_trunk() -> None:
+    async def scenario(around: Provider) -> None:
+        provider = await around.house()
+        to = TrunkPlan(
+            name="provider", host=HOST, port=provider.carrier.port, transport="udp",
+            username="alice", password=PASSWORD, register=True, application=HERE,
+        )  # fmt: skip
+        whose = "a"
+        one = await around.node(to, lambda: whose == "a")
+        other = await around.node(to, lambda: whose == "b")
+
+        def registered() -> tuple[float, float]:
+            return one.figure("registered_trunks"), other.figure("registered_trunks")
+
+        await until(lambda: registered() == (1, 0))
+        for whose, expected in (("b", (0, 1)), ("a", (1, 0))):  # noqa: B007
+            await until(lambda expected=expected: registered() == expected)  # type: ignore[misc]
+            assert provider.figure("registered_contacts") == 1
+
+    play(scenario)
+
+
+def test_who_leaves_keeps_its_calls_and_gets_no_more() -> None:
+    async def scenario(around: Provider) -> None:
+        provider, far = await around.house(), await around.far()
+        to = TrunkPlan(
+            name="provider", host=HOST, port=provider.carrier.port, transport="udp",
+            username="alice", password=PASSWORD, register=True, application=HERE,
+        )  # fmt: skip
+        house = await around.house(to, trunk(far))
+        aim(far, house)
+        await until(lambda: provider.figure("registered_contacts") == 1)
+        name = await far.call(OFFER, {})
+        leg = (await house.signals.next(Called)).leg
+        house.carrier.leave()
+        await until(lambda: provider.figure("registered_contacts") == 0)
+        refused = await far.call(OFFER, {})
+        assert (await far.told(refused, "refuse"))[1] == 503
+        house.carrier.answer(leg, ANSWER)
+        await far.told(name, "answer")
+        far.hangs_up(name)
+        await house.signals.next(HungUp)
+
+    play(scenario)
+
+
+def test_every_node_registers_a_trunk_that_wants_it() -> None:
+    async def scenario(around: Provider) -> None:
+        provider = await around.house()
+        to = TrunkPlan(
+            name="provider", host=HOST, port=provider.carrier.port, transport="udp",
+            username="alice", password=PASSWORD, register=True, every_node=True,
+        )  # fmt: skip
+        for _ in range(2):
+            await around.node(to, lambda: False)
+        await until(lambda: provider.figure("registered_contacts") == 2)
 
     play(scenario)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.speech.test_pool import pool
 
-from tertulia.ports import Utterance
+from tertulia.ports.speech import Utterance
 
 
 async def main(folder: Path) -> None:

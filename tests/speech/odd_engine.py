@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.messages import Hear, Heard, Order, Progress, Said
 from tertulia.speech.serving import Work, serve
 

@@ -12,7 +12,7 @@ import soxr
 from numpy.typing import NDArray
 from tests.contracts.speech import SpeechContract, said, texts, wav
 
-from tertulia.ports import Speech, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Speech, SpeechUnavailable, Utterance
 from tertulia.settings import Speech as Settings
 from tertulia.speech.hearing import stretches
 from tertulia.speech.installed import find

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import uvloop
 
-from tertulia.ports import SpeechUnavailable, Utterance
+from tertulia.ports.speech import SpeechUnavailable, Utterance
 from tertulia.settings import Speech
 from tertulia.speech.engine import environment
 from tertulia.speech.installed import Installed, Program, find

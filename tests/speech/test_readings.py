@@ -1,6 +1,6 @@
 """Readings in the order in which they are wanted."""
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.readings import clipped, distinct, joined, trusted
 
 

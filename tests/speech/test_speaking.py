@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.contracts.speech import SpeechContract, said, wav
 
-from tertulia.ports import Speech, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Speech, SpeechUnavailable, Utterance
 from tertulia.speech.readings import words
 from tertulia.testing.speaking import FAILURE, HIGH, LOW, ToneSpeech
 

@@ -9,6 +9,7 @@ from tests.contracts.scenario import StoreContract
 from tests.postgres import PostgresServer
 
 from tertulia.app.outside import Store
+from tertulia.bus.local import LocalBus
 from tertulia.store.postgres import PostgresStore
 
 FULL = """
@@ -54,3 +55,11 @@ class TestPostgresMessageRecords(OnPostgres, MessageRecordsContract):
 
 class TestPostgresDurability(OnPostgres, DurableContract):
     pass
+
+
+class TestSharedPostgresLog(OnPostgres, EventLogContract):
+    """Of a node that has others, by a bus."""
+
+    async def open(self) -> Store:
+        self.bus = LocalBus()
+        return await PostgresStore.open(self.url, bus=self.bus)

@@ -1,11 +1,14 @@
 """The session ledgers against their contract, and the file against what happens to files."""
 
+import asyncio
 import errno
 import os
 import random
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +24,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class TestMemory(SessionLedgerContract):
-    def ledger(self) -> SessionLedger:
-        return MemorySessionLedger()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[SessionLedger]:
+        yield MemorySessionLedger()
+
+    async def entries(self, ledger: SessionLedger) -> list[LedgerEntry]:
+        return ledger.load()
 
 
 class TestFile(SessionLedgerContract):
@@ -30,10 +37,11 @@ class TestFile(SessionLedgerContract):
     def _path(self, tmp_path: Path) -> None:
         self.path = tmp_path / "sessions"
 
-    def ledger(self) -> SessionLedger:
-        return FileSessionLedger(self.path, "epoch")
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[SessionLedger]:
+        yield FileSessionLedger(self.path, "epoch")
 
-    def entries(self, ledger: SessionLedger) -> list[LedgerEntry]:
+    async def entries(self, ledger: SessionLedger) -> list[LedgerEntry]:
         # the first is not shut: as after a sudden death
         again = FileSessionLedger(self.path, "epoch")
         found = again.load()
@@ -94,7 +102,7 @@ class TestFile(SessionLedgerContract):
             ledger.close(places[0])
             assert ledger.open(record("next"), Position(3)) == places[0]
         late = ledger.open(record("late"), Position(5))
-        found = {entry.place: entry.acknowledged for entry in self.entries(ledger)}
+        found = {entry.place: entry.acknowledged for entry in asyncio.run(self.entries(ledger))}
         assert (found[places[7]], found[places[0]], found[late], len(found)) == (9, 3, 5, 257)
         ledger.shut()
 

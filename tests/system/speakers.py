@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.system.tones import Samples
 
-from tertulia.ports import Utterance
+from tertulia.ports.speech import Utterance
 from tertulia.settings import Speech
 from tertulia.speech.pool import SpeechPool
 from tertulia.speech.readings import words

@@ -3,12 +3,14 @@
 from tertulia.app.outside import Outside
 from tertulia.app.services import Services
 from tertulia.app.surface import Behind, surface
+from tertulia.live.neighbours import Shared
 from tertulia.live.room import Live, Surroundings
 from tertulia.live.sessions import Visitor
 from tertulia.protocols.http1 import Request, Response
 from tertulia.settings import Settings
 from tertulia.web.access import Access, Identity
-from tertulia.web.api import Api
+from tertulia.web.api import Api, Restraint
+from tertulia.web.forwarding import Forwarding
 from tertulia.web.rates import Rates
 from tertulia.web.repeats import Repeats
 from tertulia.web.routing import Router
@@ -22,7 +24,7 @@ class Hub:
         self._access = Access(outside.store, settings.account, outside.monotonic)
         self.services = Services(outside, settings)
         self.live = self._live(outside, settings)
-        self.services.announcements.add(self.live.delivery.announce)
+        self.services.announcements.add(self.live.announce)
         limits = settings.limits
         rates, repeats = Rates(limits.requests_per_second, limits.burst), Repeats[Response]()
         self.router = Router(
@@ -34,10 +36,11 @@ class Hub:
                 )
             )
         )  # fmt: skip
+        self.forwarding = Forwarding(outside.homes, settings.cluster.secret)
         self.api = Api(
             router=self.router, access=self._access, clock=outside.clock,
-            users=self.services.users, rates=rates, repeats=repeats, monotonic=outside.monotonic,
-            public_url=settings.http.public_url,
+            users=self.services.users, restraint=Restraint(rates, repeats, outside.monotonic),
+            public_url=settings.http.public_url, homes=outside.homes, forwarding=self.forwarding,
         )  # fmt: skip
 
     def _live(self, outside: Outside, settings: Settings) -> Live:
@@ -45,9 +48,14 @@ class Hub:
             log=outside.store, directory=outside.store, ledger=outside.ledger,
             clock=outside.clock, ids=outside.ids, monotonic=outside.monotonic,
             conversations=self.services.conversations, users=self.services.users,
-            identify=self._visitor,
+            identify=self._visitor, shared=self._shared(outside),
         )  # fmt: skip
         return Live(around, settings)
+
+    def _shared(self, outside: Outside) -> Shared | None:
+        if outside.shared is None or outside.bus is None:
+            return None
+        return Shared(outside.shared, outside.bus, outside.homes, self._access.forget)
 
     async def _visitor(self, token: str) -> Visitor:
         """Whom a session's token speaks for. The acl has to grant sessions."""

@@ -8,9 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tertulia.app.journals import journal_file, journal_tables, put_aside
 from tertulia.app.occupancy import occupy
 from tertulia.app.stores import of_postgres
-from tertulia.settings import SettingsError
+from tertulia.dispatch.carrying import carry
+from tertulia.settings import Settings, SettingsError
+from tertulia.settings.groups import Data, Store
 from tertulia.store.copying import copy
 from tertulia.store.sqlite_copy import NewSqliteCopy, SqliteCopy
 
@@ -34,10 +37,33 @@ async def _copy(source_address: str, target_address: str, say: Callable[[str], N
         source = await _opened(source_address, ends, is_new=False)
         target = await _opened(target_address, ends, is_new=True)
         done = await copy(source, target, lambda table, rows: say(f"{table:13} {rows:10,}"))
+        webhooks = await _carry_journal(source_address, target_address)
+    say(f"{'webhooks':13} {webhooks:10,}")
     say(
         f"copied up to position {done.position:,} in {time.monotonic() - began:.1f} s,"
         " read again, and found equal"
     )
+
+
+async def _carry_journal(source: str, target: str) -> int:
+    """It is beside the log, or in the data directory; of how many applications."""
+    here, there = _settings(source), _settings(target)
+    if not here.store.url and not journal_file(here).exists():
+        return 0
+    if not there.store.url:
+        put_aside(journal_file(there))
+    old, new = journal_tables(here), journal_tables(there)
+    try:
+        return await carry(old, new)
+    finally:
+        await old.close()
+        await new.close()
+
+
+def _settings(address: str) -> Settings:
+    if address.startswith(_POSTGRES):
+        return Settings(store=Store(url=address))
+    return Settings(data=Data(dir=address.removeprefix(_SQLITE)))
 
 
 async def _opened(address: str, ends: ExitStack, *, is_new: bool) -> Any:

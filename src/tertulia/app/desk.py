@@ -1,15 +1,9 @@
 """The desk of the webhooks: REST's and the command line's look into the dispatcher's journal."""
 
-import asyncio
-import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TypeVar
 
 from tertulia.dispatch.reading import AttemptFilter, JournalReader, ListedAttempt, ListedDeadLetter
 from tertulia.dispatch.records import Counts, Replay
-from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import Instant, iso
 from tertulia.ports import Clock
@@ -22,63 +16,47 @@ from tertulia.web.rest.webhooks import (
     ReplayResource,
 )
 
-T = TypeVar("T")
-
 
 class JournalDesk:
-    """Reads in a thread of its own: the journal is written by another process."""
+    """The journal is written by another process, and read here."""
 
-    def __init__(self, path: Path, clock: Clock, wake: Callable[[], None]) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._path = path
-        self._reader: JournalReader | None = None
+    def __init__(self, journal: JournalReader, clock: Clock, wake: Callable[[], None]) -> None:
+        self._journal = journal
         self._clock = clock
         self._wake = wake
 
     async def close(self) -> None:
-        if self._reader is not None:
-            await self._run(self._reader.close)
-        self._thread.shutdown()
+        await self._journal.close()
 
     async def attempts(
         self, application_id: ApplicationId, query: AttemptQuery
     ) -> list[AttemptResource]:
-        return await self._run(lambda: attempts(query, self._journal(), application_id))
+        return await attempts(query, self._journal, application_id)
 
     async def dead_letters(
         self, application_id: ApplicationId, query: DeadLetterQuery
     ) -> list[DeadLetterResource]:
-        return await self._run(lambda: dead_letters(query, self._journal(), application_id))
+        return await dead_letters(query, self._journal, application_id)
 
     async def request_replay(
         self, application_id: ApplicationId, draft: ReplayDraft
     ) -> ReplayResource:
-        now = self._clock.now()
-        made = await self._run(lambda: ask_for(draft, self._journal(), application_id, now))
+        made = await ask_for(draft, self._journal, application_id, self._clock.now())
         self._wake()
         return made
 
     async def replay(self, application_id: ApplicationId, replay_id: int) -> ReplayResource | None:
-        found = await self._run(lambda: self._journal().replay(application_id, replay_id))
+        found = await self._journal.replay(application_id, replay_id)
         return None if found is None else _replay(found)
 
     async def counts(self) -> list[Counts]:
-        return await self._run(lambda: self._journal().counts())
+        return await self._journal.counts()
 
-    def _journal(self) -> JournalReader:
-        # opened on first use, in the thread that goes on to use it
-        if self._reader is None:
-            self._reader = JournalReader(self._path)
-        return self._reader
-
-    async def _run(self, look: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, look)
-        except sqlite3.Error as error:
-            raise Unavailable(f"the journal: {error}") from error
+    async def leases(self, node: str) -> int:
+        return await self._journal.leases(node)
 
 
-def attempts(
+async def attempts(
     query: AttemptQuery, journal: JournalReader, application_id: ApplicationId
 ) -> list[AttemptResource]:
     where = AttemptFilter(
@@ -86,22 +64,22 @@ def attempts(
         ConversationId(query.conversation_id) if query.conversation_id else None,
         Position(query.position) if query.position else None, query.delivered,
     )  # fmt: skip
-    found = journal.list_attempts(where, after=query.after, limit=query.limit)
+    found = await journal.list_attempts(where, after=query.after, limit=query.limit)
     return [_attempt(item) for item in found]
 
 
-def dead_letters(
+async def dead_letters(
     query: DeadLetterQuery, journal: JournalReader, application_id: ApplicationId
 ) -> list[DeadLetterResource]:
-    found = journal.list_dead_letters(application_id, after=query.after, limit=query.limit)
+    found = await journal.list_dead_letters(application_id, after=query.after, limit=query.limit)
     return [_dead_letter(item) for item in found]
 
 
-def ask_for(
+async def ask_for(
     draft: ReplayDraft, journal: JournalReader, application_id: ApplicationId, now: Instant
 ) -> ReplayResource:
     """The dispatcher has to be woken, or looks by itself after a while."""
-    made = journal.request_replay(
+    made = await journal.request_replay(
         application_id, now=now, target=draft.target,
         conversation_id=ConversationId(draft.conversation_id) if draft.conversation_id else None,
         first=Position(draft.first) if draft.first else None,

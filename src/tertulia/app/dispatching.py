@@ -6,6 +6,7 @@ import logging
 
 from tertulia import __version__
 from tertulia.app.chance import RandomIds, SystemClock
+from tertulia.app.journals import journal_tables, move_in, webhook_work
 from tertulia.app.lifeline import ended
 from tertulia.app.link import ALIVE, Link
 from tertulia.app.report import Ends
@@ -14,6 +15,7 @@ from tertulia.dispatch.client import HttpSender
 from tertulia.dispatch.dispatcher import Dispatcher
 from tertulia.dispatch.journal import Journal
 from tertulia.dispatch.settings import DispatchSettings
+from tertulia.dispatch.sources import patiently
 from tertulia.dispatch.target import TargetGuard
 from tertulia.model.errors import Unavailable
 from tertulia.settings import Settings
@@ -40,9 +42,12 @@ async def dispatch(settings: Settings, ends: Ends) -> None:
     link = Link(ends.link)
     told = _dispatch_settings(settings)
     sender = HttpSender(told, TargetGuard(settings.webhooks.allow_networks))
-    journal = Journal(settings.data.path / "dispatch.db", attempts_kept=told.attempts_kept)
+    tables = journal_tables(settings)
+    await patiently(lambda: move_in(settings, tables, store.epoch), told.pause_ms)
+    journal = Journal(tables, attempts_kept=told.attempts_kept)
+    work = webhook_work(settings)
     dispatcher = Dispatcher(
-        told, log=store, directory=store, journal=journal, sender=sender,
+        told, store=store, journal=journal, work=work, sender=sender,
         clock=SystemClock(), ids=RandomIds(),
     )  # fmt: skip
     link.listen(on_wake=dispatcher.wake, on_event=dispatcher.announce)
@@ -60,7 +65,8 @@ async def dispatch(settings: Settings, ends: Ends) -> None:
             task.cancel()
         ends_of_tasks = await asyncio.gather(running, living, over, return_exceptions=True)
         sender.close()
-        journal.close()
+        await journal.close()
+        await work.close()
         link.close()
         await store.close()
     if isinstance(ends_of_tasks[0], Exception):

@@ -4,33 +4,22 @@ import asyncio
 import logging
 import os
 import ssl
-import time
-from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from tertulia import devkit
-from tertulia.app import whereabouts
-from tertulia.app.audio import AudioPorts
-from tertulia.app.chance import RandomIds, SystemClock
+from tertulia.app.chance import SystemClock
 from tertulia.app.compose import Hub
-from tertulia.app.desk import JournalDesk
-from tertulia.app.lifeline import ended
-from tertulia.app.link import Link
-from tertulia.app.messaging import MessagePorts, message_plan
-from tertulia.app.outside import Outside, Store
+from tertulia.app.fittings import Fittings
+from tertulia.app.lifeline import told_to_end
 from tertulia.app.report import Ends, Listening
 from tertulia.app.services import Services
-from tertulia.app.stores import Stores
-from tertulia.app.telephony import PhonePorts, number_plan
-from tertulia.app.vitals import Vitals
 from tertulia.ports import Directory
 from tertulia.protocols.http1 import Limits
 from tertulia.settings import Settings, SettingsError
 from tertulia.sip.carrier import SipCarrier
-from tertulia.web.rest.inspector import DevelopmentKeys
 from tertulia.web.rest.media import FORM_SLACK, UPLOADS
 from tertulia.web.server import Server
 
@@ -42,62 +31,39 @@ _log = logging.getLogger(__name__)
 
 async def serve(settings: Settings, ends: Ends, *, dev: bool) -> None:
     """Serve until told to end."""
-    clock = SystemClock()
-    plan, carriers = number_plan(settings, dev=dev), message_plan(settings, dev=dev)
-    link = Link(ends.link)
-    stores = await Stores.open(settings)
-    desk = JournalDesk(settings.data.path / "dispatch.db", clock, link.wake)
-    audio = AudioPorts(settings, clock)
-    phones = PhonePorts(settings, plan, stores.store, clock)
-    posts = MessagePorts(settings, carriers, clock, dev=dev)
-    vitals = Vitals(
-        desk=desk, workers=audio.workers, carrier=phones.carrier, clock=clock,
-        monotonic=time.monotonic,
-    )  # fmt: skip
-    outside = Outside(
-        store=stores.store, media=stores.media, search=stores.search, ledger=stores.ledger,
-        announcer=link, clock=clock, monotonic=time.monotonic, ids=RandomIds(),
-        smith=devkit.RsaSmith(), desk=desk, health=vitals, workers=audio.workers,
-        messaging=posts.messaging, doors=posts.doors, handsets=posts.handsets, speech=audio.speech,
-        telephony=phones.telephony, answers=audio.answers, scratch=audio.scratch, house=dev,
-        downloads=audio.downloads, development=_development_keys(settings) if dev else None,
-        phonebook=partial(whereabouts.numbers, settings.data.path / whereabouts.PHONES),
-    )  # fmt: skip
+    fittings = await Fittings.open(settings, ends, dev=dev)
     if dev:
         settings = replace(settings, sessions=replace(settings.sessions, create_users=True))
-    hub = Hub(outside, settings)
-    stores.store.on_append(link.wake_soon)
-    link.listen(on_alive=vitals.dispatcher_is_alive)
-    if dev:
-        await _ensure_application(stores.store, settings)
-    await _begin(hub, stores.store, audio)
+        await _ensure_application(fittings.stores.store, settings)
+    hub = Hub(fittings.outside(), settings)
+    fittings.attach(hub)
+    services, phones, cluster = hub.services, fittings.phones, fittings.cluster
+    await _begin(hub, fittings)
     server = Server(
         hub.api.answer, _limits(settings), connections_max=settings.http.max_connections
     )
     server.take_upgrades(hub.live.doorway.enter)
-    vitals.server, vitals.live = server, hub.live
-    services = hub.services
+    fittings.vitals.server = server
     tasks = _running(services)
     try:
         await phones.listen(services.phones.hear, _tls(settings, dev=dev))
         listening = await _listen(server, phones.carrier, settings, dev=dev)
         phones.note(listening.http_port)
-        await posts.start(services.arrivals)
+        await fittings.start_posts(services)
         services.audio.library.address = _address(settings, listening)
         os.write(1, msgspec.json.encode(listening) + b"\n")
         _log.info("serving", extra={"action": "hub_started", "port": listening.http_port})
-        await ended(ends.lifeline)
+        if await told_to_end(ends.lifeline):
+            await asyncio.gather(cluster.drain(hub.live), phones.drain(settings.cluster.drain_s))
     finally:
         await hub.live.close()
         services.following.end()
         services.metering.end()
-        await asyncio.gather(phones.close(), server.drain(DRAIN_SECONDS), _part(services, posts))
+        await asyncio.gather(phones.close(), server.drain(DRAIN_SECONDS), _part(services, fittings))
+        hub.forwarding.close()
         await _cancel(tasks)
         await services.errands.close()  # when nobody is left who could give any
-        await audio.close()
-        await desk.close()
-        await stores.close()
-        link.close()
+        await fittings.close()
         _log.info("ended", extra={"action": "hub_ended"})
 
 
@@ -106,10 +72,10 @@ def _running(services: Services) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(each.run()) for each in running]
 
 
-async def _part(services: Services, posts: MessagePorts) -> None:
+async def _part(services: Services, fittings: Fittings) -> None:
     """From message carriers: what is under way to one should have its answer."""
     await services.couriers.drain(DRAIN_SECONDS)
-    await posts.close()
+    await fittings.close_posts()
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
@@ -118,14 +84,12 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _begin(hub: Hub, store: Store, audio: AudioPorts) -> None:
+async def _begin(hub: Hub, fittings: Fittings) -> None:
     """Find out what was going on when the last hub ended, and let media workers come."""
     await hub.live.start()
     await hub.services.conductor.start()
-    await hub.services.calls.bury()
-    await hub.services.recipients.recover(await store.head())
-    await hub.services.strangers.recover()
-    await audio.listen()
+    await fittings.audio.listen()
+    await fittings.cluster.join(hub.services.homecoming)
     await hub.services.audio.recordings.recover()
 
 
@@ -165,14 +129,6 @@ def _tls(settings: Settings, *, dev: bool) -> ssl.SSLContext | None:
         return None
     tls = devkit.ensure_certificate(settings.data.path, http.host, now=SystemClock().now())
     return devkit.server_ssl_context(tls.certificate, tls.key)
-
-
-def _development_keys(settings: Settings) -> DevelopmentKeys:
-    return DevelopmentKeys(
-        application_id=devkit.development_application(settings).id,
-        api_key=settings.account.api_key, api_secret=settings.account.api_secret,
-        private_key=devkit.development_private_key(settings), number=settings.dev.number,
-    )  # fmt: skip
 
 
 async def _ensure_application(directory: Directory, settings: Settings) -> None:

@@ -9,12 +9,8 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-import msgspec
-from msgspec import Struct
-
 from tertulia.model.event import Event
-from tertulia.model.ids import ApplicationId, ConversationId, MemberId
-from tertulia.model.instant import Instant
+from tertulia.services.announcements import decode_announced, encode_announced
 
 WAKE = b"w"
 ALIVE = b"a"
@@ -22,23 +18,6 @@ _EVENT = b"e"
 _DATAGRAM_MAX = 200 * 1024
 WAKE_SPACING = 0.002
 """Seconds."""
-
-
-class _Announced(Struct, array_like=True):
-    """What an event that is not kept has: no number, no position, nothing that it became."""
-
-    application_id: ApplicationId
-    conversation_id: ConversationId | None
-    type: str
-    timestamp: Instant
-    body: bytes
-    sender: MemberId | None
-    recipient: MemberId | None
-    embedded: bytes | None
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Announced)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -83,11 +62,7 @@ class Link:
         self.wake()
 
     def announce(self, event: Event) -> None:
-        told = _Announced(
-            event.application_id, event.conversation_id, event.type, event.timestamp, event.body,
-            event.sender, event.recipient, event.embedded,
-        )  # fmt: skip
-        self.send(_EVENT + _ENCODER.encode(told))
+        self.send(_EVENT + encode_announced(event))
 
     def listen(
         self, *, on_wake: Callable[[], None] | None = None,
@@ -102,7 +77,7 @@ class Link:
             elif kind == ALIVE and on_alive:
                 on_alive()
             elif kind == _EVENT and on_event:
-                on_event(_event(_DECODER.decode(datagram[1:])))
+                on_event(decode_announced(datagram[1:]))
 
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), readable)
@@ -117,11 +92,3 @@ class Link:
             return self._socket.recv(_DATAGRAM_MAX)
         except (BlockingIOError, ConnectionError):
             return b""
-
-
-def _event(told: _Announced) -> Event:
-    return Event(
-        application_id=told.application_id, conversation_id=told.conversation_id, id=None,
-        type=told.type, timestamp=told.timestamp, body=told.body, sender=told.sender,
-        recipient=told.recipient, embedded=told.embedded,
-    )  # fmt: skip

@@ -22,6 +22,7 @@ from tertulia.carriers.graph import MessengerCarrier, WhatsAppCarrier
 from tertulia.carriers.http import HttpOut, Where
 from tertulia.carriers.plan import Plan, for_development, read_plan, with_simulated
 from tertulia.carriers.smpp import SmppCarrier
+from tertulia.carriers.smpp_parts import PartsOfAll
 from tertulia.carriers.viber import ViberCarrier
 from tertulia.devkit.development import LOOPBACK
 from tertulia.dispatch.target import TargetGuard
@@ -35,12 +36,17 @@ from tertulia.settings import Settings
 class MessagePorts:
     """Make it on the loop. `carriers` and `doors` are by name; `carriers` in the plan's order."""
 
-    def __init__(self, settings: Settings, plan: Plan, clock: Clock, *, dev: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, plan: Plan, clock: Clock, *, dev: bool = False,
+        parts: PartsOfAll | None = None,
+    ) -> None:  # fmt: skip
+        """`parts` is of a node among others."""
         simulated = dev or settings.messaging.simulated
         networks = settings.webhooks.allow_networks + (LOOPBACK if simulated else ())
         self._requests = CarrierRequests(TargetGuard(networks))
         self._phones = settings.data.path / whereabouts.PHONES
         self._clock = clock
+        self._parts = parts
         self.handsets = HandsetLine(self._requests, self._simulated) if simulated else None
         self.carriers: dict[str, MessageCarrier] = {}
         self.doors: dict[str, CarrierDoor] = {}
@@ -49,17 +55,23 @@ class MessagePorts:
         self.messaging = Messaging(self.carriers, plan, Unknown(settings.messaging.unknown))
 
     async def start(self, ears: CarrierEars) -> None:
+        if self._parts is not None:
+            await self._parts.start()
         for carrier in self.carriers.values():
             await carrier.start(ears)
 
     async def close(self) -> None:
         await asyncio.gather(*(each.close() for each in self.carriers.values()))
         self._requests.close()
+        if self._parts is not None:
+            await self._parts.close()
 
     def _add(self, account: AnyAccount) -> None:
         if isinstance(account, SmppAccount):
             where = None if account.host else partial(whereabouts.smpp, self._phones)
-            self.carriers[account.name] = SmppCarrier(account, now=self._clock.now, where=where)
+            self.carriers[account.name] = SmppCarrier(
+                account, now=self._clock.now, where=where, parts=self._parts
+            )
             return
         carrier = http_carrier(account, self._requests, self._simulated)
         self.carriers[account.name] = self.doors[account.name] = carrier

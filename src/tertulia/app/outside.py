@@ -14,11 +14,13 @@ from tertulia.ports import (
     Ids,
     MediaStore,
     SessionLedger,
-    Speech,
     Workers,
 )
+from tertulia.ports.cluster import Alone, Bus, Homes
 from tertulia.ports.messaging import CarrierDoor, MessageRecords
 from tertulia.ports.search import SearchIndex
+from tertulia.ports.sessions import SharedLedger
+from tertulia.ports.speech import Speech
 from tertulia.services.applications import KeySmith
 from tertulia.services.calls import Patience
 from tertulia.services.messaging import Messaging
@@ -57,6 +59,11 @@ class Outside(Struct, frozen=True, kw_only=True):
     smith: KeySmith
     desk: WebhookDesk
     health: Health
+    homes: Homes = Alone()
+    bus: Bus | None = None
+    """To other nodes, if there may be any."""
+    shared: SharedLedger | None = None
+    """With other nodes: the ledger."""
     patience: Patience = Patience()
     messaging: Messaging = Messaging()
     doors: Mapping[str, CarrierDoor] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from tertulia.services.errands import Errands
 from tertulia.services.events import Events
 from tertulia.services.expiry import Expiry
 from tertulia.services.following import Following
+from tertulia.services.homecoming import Homecoming
 from tertulia.services.house import House
 from tertulia.services.keyhooks import KeyHooks
 from tertulia.services.knocking import Knocking
@@ -57,10 +58,12 @@ class Services:
         clock, ids = outside.clock, outside.ids
         cards = Cards(directory)
         self.announcements = Announcements(outside.announcer.announce)
-        self.users = Users(directory=directory, cards=cards, clock=clock, ids=ids)
+        self.users = Users(
+            directory=directory, cards=cards, clock=clock, ids=ids, homes=outside.homes
+        )
         self.conversations = conversations = Conversations(
             log=log, directory=directory, announcer=self.announcements, cards=cards, clock=clock,
-            ids=ids,
+            ids=ids, homes=outside.homes,
         )  # fmt: skip
         self.errands = errands = Errands()
         self._connect_calls(outside, settings.limits)
@@ -88,6 +91,7 @@ class Services:
         self.expiry = Expiry(directory=directory, log=log, conversations=conversations, clock=clock)
         self._answer_calls(outside)
         self._carry_messages(outside, settings.account.api_key)
+        self._come_home(outside)
         self._look_on(outside, settings.limits.streams)
 
     def _connect_calls(self, outside: Outside, limits: Limits) -> None:
@@ -121,7 +125,9 @@ class Services:
             calls=calls, legs=legs, conversations=conversations, members=self.members,
             clock=clock, ids=ids, errands=errands,
         )  # fmt: skip
-        self.conductor = Conductor(log=outside.store, workers=outside.workers, errands=errands)
+        self.conductor = Conductor(
+            log=outside.store, workers=outside.workers, errands=errands, homes=outside.homes
+        )
         reactions = CallReactions(
             calls=calls, legs=legs, signalling=self.signalling, knocking=self.knocking
         )
@@ -214,6 +220,15 @@ class Services:
         self.message_control = MessageControl(
             messaging, sendings=sendings, couriers=couriers, directory=directory
         )
+
+    def _come_home(self, outside: Outside) -> None:
+        self.homecoming = Homecoming(
+            store=outside.store, conversations=self.conversations, users=self.users,
+            calls=self.calls, conductor=self.conductor, couriers=self.couriers,
+            recipients=self.recipients, strangers=self.strangers,
+        )  # fmt: skip
+        outside.homes.on_arrival(self.homecoming.arrived)
+        outside.homes.on_departure(self.homecoming.departed)
 
     def _look_on(self, outside: Outside, streams: int) -> None:
         """What changes nothing; `streams` may follow an application at a time."""

@@ -1,12 +1,17 @@
 """The stores of a hub: in its data directory, or the log and its tables on PostgreSQL."""
 
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
 from msgspec import Struct
 
+from tertulia.ports import MediaStore, SessionLedger
+from tertulia.ports.cluster import Bus
+from tertulia.ports.sessions import SharedLedger
 from tertulia.settings import Settings, SettingsError
 from tertulia.store.media_files import FileMediaStore
+from tertulia.store.owner import Owner
 from tertulia.store.search import SqliteSearch
 from tertulia.store.session_ledger import FileSessionLedger
 from tertulia.store.sqlite import SqliteStore
@@ -15,26 +20,39 @@ from tertulia.store.stored import Stored
 
 class Stores(Struct, frozen=True):
     store: Stored
-    media: FileMediaStore
+    media: MediaStore
     search: SqliteSearch
-    ledger: FileSessionLedger
+    """Each node has its own: it follows from the log."""
+    ledger: SessionLedger
+    shared: SharedLedger | None
+    """The same ledger, where there are other nodes."""
+    _ends: tuple[Callable[[], Awaitable[None]], ...]
 
     @classmethod
-    async def open(cls, settings: Settings) -> "Stores":
-        """Makes what is missing. Raises Unavailable, OSError, SettingsError."""
-        data, store = settings.data.path, await open_store(settings)
-        return cls(
-            store=store,
-            media=await FileMediaStore.open(data),
-            search=SqliteSearch(data / "search.db"),
-            ledger=FileSessionLedger(data / "sessions", store.epoch),
-        )
+    async def open(
+        cls, settings: Settings, owner: Owner | None = None, bus: Bus | None = None
+    ) -> "Stores":
+        """Makes what is missing. A node, who is an `owner`, keeps in its folder nothing that others
+        may be asked for. Raises Unavailable, OSError, SettingsError."""
+        data = settings.data.path
+        if owner is None:
+            store = await open_store(settings)
+            files = await FileMediaStore.open(data)
+            ledger = FileSessionLedger(data / "sessions", store.epoch)
+            search = SqliteSearch(data / "search.db")
+            ends = (files.close, search.close, store.close, ledger.end)
+            return cls(store, files, search, ledger, None, ends)
+        url = settings.store.url
+        store = await of_postgres("postgres").PostgresStore.open(url, owner=owner, bus=bus)
+        media = await of_postgres("postgres_media").PostgresMediaStore.open(url)
+        sessions = await of_postgres("postgres_ledger").PostgresLedger.connect(url, owner)
+        search = SqliteSearch(data / "search.db")
+        ends = (media.close, search.close, sessions.shut, store.close)
+        return cls(store, media, search, sessions, sessions, ends)
 
     async def close(self) -> None:
-        await self.media.close()
-        await self.search.close()
-        await self.store.close()
-        self.ledger.shut()
+        for end in self._ends:
+            await end()
 
 
 async def open_store(settings: Settings, *, reads_only: bool = False) -> Stored:
@@ -48,10 +66,10 @@ async def open_store(settings: Settings, *, reads_only: bool = False) -> Stored:
     return opened
 
 
-def of_postgres(name: str) -> Any:
+def of_postgres(name: str, package: str = "store") -> Any:
     """A module that only those need who have chosen PostgreSQL. Raises SettingsError."""
     try:
-        return import_module(f"tertulia.store.{name}")
+        return import_module(f"tertulia.{package}.{name}")
     except ModuleNotFoundError as error:
         if error.name != "asyncpg":
             raise

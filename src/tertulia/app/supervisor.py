@@ -119,65 +119,93 @@ class Part:
         return await process.wait()
 
 
-async def supervise(
-    arguments: list[str],
-    on_listening: Callable[[Listening], None],
-    *,
-    lock: int,
-    workers: int,
-    phones: bool,
-) -> int:
-    """Run hub, dispatcher, so many media workers and perhaps simulated phones, until SIGTERM or
-    SIGINT; the exit code.
+class Plan(NamedTuple):
+    """What is to be run beside hub and dispatcher, and how long their end may take."""
 
-    `on_listening` hears where the hub serves, each time that it has started. `lock` is what holds
-    the data directory.
-    """
-    hub_end, dispatcher_end = link.pair()
-    lifeline, held_open = os.pipe()
-    hub = Part("hub", arguments, Lent(hub_end.fileno(), lifeline, lock))
-    dispatcher = Part("dispatcher", arguments, Lent(dispatcher_end.fileno(), lifeline, lock))
-    media = [
-        Part("media", [*arguments, "--index", str(index)], Lent(None, lifeline, lock))
-        for index in range(workers)
-    ]
-    simulated = [Part("phones", arguments, Lent(None, lifeline, lock))] if phones else []
-    others = [dispatcher, *media, *simulated]
-    over, listening = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, over.set)
+    workers: int
+    phones: bool
+    drain_s: float = 0.0
+    """Seconds that the hub may take to leave its cluster, while the others still serve it."""
 
-    def heard(line: bytes) -> None:
+
+class Supervisor:
+    """`arguments` are those of all parts; `lock` is what holds the data directory. `on_listening`
+    hears where the hub serves, each time that it has started."""
+
+    def __init__(
+        self, arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int,
+        plan: Plan,
+    ) -> None:  # fmt: skip
+        hub_end, dispatcher_end = link.pair()
+        lifeline, self._held_open = os.pipe()
+        # Kept: the descriptors that are lent close with them.
+        self._link_ends = (hub_end, dispatcher_end)
+
+        def part(name: str, end: int | None = None, *more: str) -> Part:
+            return Part(name, [*arguments, *more], Lent(end, lifeline, lock))
+
+        self._arguments = arguments
+        self._on_listening = on_listening
+        self._drain_s = plan.drain_s
+        self._hub = part("hub", hub_end.fileno())
+        self._others = [
+            part("dispatcher", dispatcher_end.fileno()),
+            *(part("media", None, "--index", str(index)) for index in range(plan.workers)),
+        ]
+        self._late = [part("phones")] if plan.phones else []
+        self._listening = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT; the exit code."""
+        over = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, over.set)
+        async with asyncio.TaskGroup() as parts:
+            serving = parts.create_task(self._hub.keep(self._heard))
+            serving.add_done_callback(lambda _: over.set())
+            for part in self._others:
+                parts.create_task(part.keep())
+            for part in self._late:
+                parts.create_task(self._keep_after_hub(part))
+            await over.wait()
+            if self._drain_s and not serving.done():
+                self._hub.tell_to_end()
+                await asyncio.wait([serving], timeout=self._drain_s + END_SECONDS)
+            killers = self._end()
+        for killer in killers:
+            killer.cancel()
+        os.close(self._held_open)
+        return 0 if serving.result() else 1
+
+    def _heard(self, line: bytes) -> None:
         where = msgspec.json.decode(line, type=Listening)
         # a port that the system chose stays the same when the hub is started again
-        hub.arguments = [*arguments, "--http-port", str(where.http_port)]
+        ports = ["--http-port", str(where.http_port), "--sip-port", str(where.sip_port)]
         if where.https_port is not None:
-            hub.arguments += ["--https-port", str(where.https_port)]
-        hub.arguments += ["--sip-port", str(where.sip_port)]
+            ports += ["--https-port", str(where.https_port)]
         if where.sip_tls_port:
-            hub.arguments += ["--sip-tls-port", str(where.sip_tls_port)]
-        listening.set()
-        on_listening(where)
+            ports += ["--sip-tls-port", str(where.sip_tls_port)]
+        self._hub.arguments = [*self._arguments, *ports]
+        self._listening.set()
+        self._on_listening(where)
 
-    async def keep_after_hub(part: Part) -> None:
+    async def _keep_after_hub(self, part: Part) -> None:
         """What nobody needs at once does not take the processor from what everybody waits for."""
-        await listening.wait()
+        await self._listening.wait()
         await part.keep()
 
-    async with asyncio.TaskGroup() as parts:
-        serving = parts.create_task(hub.keep(heard))
-        serving.add_done_callback(lambda _: over.set())
-        for part in (dispatcher, *media):
-            parts.create_task(part.keep())
-        for part in simulated:
-            parts.create_task(keep_after_hub(part))
-        await over.wait()
-        for part in (hub, *others):  # also one that has not begun: it will not
+    def _end(self) -> list[asyncio.TimerHandle]:
+        """Have all parts end; what is left of them is killed later."""
+        parts = (self._hub, *self._others, *self._late)
+        for part in parts:  # also one that has not begun: it will not
             part.tell_to_end()
-        listening.set()
-        killers = [loop.call_later(END_SECONDS, part.kill) for part in (hub, *others)]
-    for killer in killers:
-        killer.cancel()
-    os.close(held_open)
-    return 0 if serving.result() else 1
+        self._listening.set()
+        loop = asyncio.get_running_loop()
+        return [loop.call_later(END_SECONDS, part.kill) for part in parts]
+
+
+async def supervise(
+    arguments: list[str], on_listening: Callable[[Listening], None], *, lock: int, plan: Plan
+) -> int:
+    """Run all parts until SIGTERM or SIGINT; the exit code."""
+    return await Supervisor(arguments, on_listening, lock=lock, plan=plan).run()

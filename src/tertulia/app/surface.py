@@ -83,13 +83,13 @@ def _resources(behind: Behind) -> Iterator[object]:
     yield KnockingResource(services.knocking, services.users)
     yield MediaResource(services.media)
     yield CarrierResource(outside.doors)
-    yield ApplicationsResource(services.applications, behind.access, sessions)
+    yield ApplicationsResource(services.applications, behind.access, sessions, outside.homes)
     yield ThreadResource(services.messages)
-    yield SendingResource(services.message_control)
+    yield SendingResource(services.message_control, outside.homes)
     yield MessageStatusResource(services.message_control)
     yield SmsResource(
         services.message_control, behind.access, outside.clock, outside.monotonic,
-        settings.account.signature_secret, behind.rates, behind.repeats,
+        settings.account.signature_secret, behind.rates, behind.repeats, outside.homes,
     )  # fmt: skip
     yield SearchResource(services.search)
     yield WebhookResource(outside.desk, services.applications)

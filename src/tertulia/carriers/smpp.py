@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from tertulia.carriers.accounts import SmppAccount
 from tertulia.carriers.smpp_inbound import Inbound
 from tertulia.carriers.smpp_line import Line
+from tertulia.carriers.smpp_parts import PartsOfAll
 from tertulia.carriers.smpp_words import CONGESTED, id_of, messages_of, refusal
 from tertulia.model.bucket import Bucket
 from tertulia.model.ids import MessageId
@@ -59,15 +60,15 @@ class SmppCarrier:
 
     def __init__(
         self, account: SmppAccount, *, now: Callable[[], Instant], where: Where | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = random.random, parts: PartsOfAll | None = None,
     ) -> None:  # fmt: skip
-        """`where` is asked for each connection; None: there is nobody to connect to just now.
-        `chance` is from 0 to 1."""
+        """`parts` brings together what comes to several nodes. `where` is asked for each
+        connection; None: there is nobody to connect to just now. `chance` is from 0 to 1."""
         self._account = account
         self._where = where or (lambda: (account.host, account.port))
         self._chance = chance
         self._loop = asyncio.get_running_loop()
-        self._inbound = Inbound(account, now)
+        self._inbound = Inbound(account, now, parts)
         self._line: Line | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._health = CarrierHealth("starting")

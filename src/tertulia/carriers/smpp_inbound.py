@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tertulia.carriers.accounts import SmppAccount
 from tertulia.carriers.smpp_line import Line
+from tertulia.carriers.smpp_parts import PartsOfAll
 from tertulia.carriers.smpp_repeats import Hearing, Repeats
 from tertulia.carriers.smpp_words import address_of, outcome_of
 from tertulia.model.errors import Unavailable
@@ -44,8 +45,13 @@ class _Delivery(NamedTuple):
 
 
 class Inbound:
-    def __init__(self, account: SmppAccount, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self, account: SmppAccount, now: Callable[[], Instant], parts: PartsOfAll | None = None
+    ) -> None:
         self._account = account
+        self._parts = parts
+        if parts is not None:
+            parts.join(account.name, self._of_any)
         self._queue: asyncio.Queue[_Delivery] = asyncio.Queue(QUEUE_MAX)
         self._joiner = Joiner()
         self._loop = asyncio.get_running_loop()
@@ -97,6 +103,12 @@ class Inbound:
         part = part_of(message)
         if part is None:
             return await self._arrived(ears, line, message)
+        if self._parts is not None:
+            return await self._parts.take(self._account.name, part)
+        return await self._taken(ears, line, part)
+
+    async def _taken(self, ears: CarrierEars, line: Hearing, part: Part) -> Status:
+        """A part of a long message. Raises Unavailable."""
         if self._joiner.was_taken(part):
             return Status.ROK
         if not self._joiner.has_room(part):
@@ -105,6 +117,12 @@ class Inbound:
         if joined is not None:
             await self._take_joined(ears, line, joined)
         return Status.ROK
+
+    async def _of_any(self, part: Part) -> Status:
+        """One that has come to this node, or to another. Raises Unavailable."""
+        if self._ears is None:
+            raise Unavailable("there is nobody yet who hears")
+        return await self._taken(self._ears, self, part)
 
     async def _heard(self, ears: CarrierEars, message: Message) -> Status:
         receipt = read_receipt(message)

@@ -1,8 +1,13 @@
 """A webhook call and what came of it, as values between the dispatcher and its HTTP client."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
+
+
+def always() -> bool:
+    return True
 
 
 class Call(Struct, frozen=True):
@@ -16,6 +21,8 @@ class Call(Struct, frozen=True):
     total_timeout_ms: int
     query: str = ""
     """Encoded; added to the one that the URL has."""
+    may_go: Callable[[], bool] = always
+    """Asked right before it is sent: getting a connection may have taken long."""
 
 
 class Response(Struct, frozen=True):
@@ -32,6 +39,10 @@ class Failure(Struct, frozen=True):
     reason: str
     is_sent: bool = False
     """The receiver may have read the request."""
+
+
+class Withheld(Failure, frozen=True):
+    """Not a byte was sent: when it could be, it might not go any more."""
 
 
 Answer = Response | Failure

@@ -42,6 +42,11 @@ def retry_delay(settings: DispatchSettings, tries: int, jitter: float) -> int:
     return delay + int(delay * JITTER * jitter)
 
 
+def longest_delay(settings: DispatchSettings, tries: int) -> int:
+    """Milliseconds that may pass between the `tries`-th failure in a row and the next try."""
+    return retry_delay(settings, tries, 1.0) if tries else 0
+
+
 def after_failure(
     settings: DispatchSettings,
     *,

@@ -11,7 +11,7 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from tertulia.dispatch.answer import Answer, Call, Failure
+from tertulia.dispatch.answer import Answer, Call, Failure, Withheld
 from tertulia.dispatch.connection import HEAD_KEPT, Connection
 from tertulia.dispatch.settings import DispatchSettings
 from tertulia.dispatch.target import Target, TargetGuard, parse_target
@@ -106,22 +106,25 @@ class HttpSender:
         request = _request(target, call)
         reused = pool.take()
         if reused is not None:
-            answer = await self._exchange(pool, reused, request, trip)
+            answer = await self._exchange(pool, reused, call, request, trip)
             is_unread = isinstance(answer, Failure) and reused.is_untouched
-            if not (is_unread and self._repeats):
+            if isinstance(answer, Withheld) or not (is_unread and self._repeats):
                 return answer
             # The receiver closed the idle connection just then: it has not seen the request.
         opened = await self._connect(pool, target, call.connect_timeout_ms)
         if isinstance(opened, Failure):
             return opened
-        return await self._exchange(pool, opened, request, trip)
+        return await self._exchange(pool, opened, call, request, trip)
 
     async def _exchange(
-        self, pool: _Pool, connection: Connection, request: bytes, trip: "_Trip"
+        self, pool: _Pool, connection: Connection, call: Call, request: bytes, trip: "_Trip"
     ) -> Answer:
         complete = False
-        trip.is_sent = trip.is_sent or connection.is_open
         try:
+            if not call.may_go():
+                complete = connection.is_open
+                return Withheld("it may not be sent any more")
+            trip.is_sent = trip.is_sent or connection.is_open
             answer = await connection.exchange(request)
             complete = connection.is_open
             return answer

@@ -5,12 +5,15 @@ body, so the hash is of nothing, and the envelope's members are query parameters
 numbers as they are, objects (params, body, _embedded) as JSON text, null ones left out.
 """
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlencode
 
 import msgspec
 
 from tertulia.dispatch.addresses import Address
-from tertulia.dispatch.answer import Answer, Call, Failure, Sender
+from tertulia.dispatch.answer import Answer, Call, Failure, Sender, Withheld
 from tertulia.dispatch.attempt import is_success
 from tertulia.dispatch.envelope import envelope
 from tertulia.dispatch.gates import SLOW_MS, Gate, Gates
@@ -18,11 +21,15 @@ from tertulia.dispatch.lane import lane_of
 from tertulia.dispatch.recorder import Recorder
 from tertulia.dispatch.records import Attempt, Purpose
 from tertulia.dispatch.settings import DispatchSettings
+from tertulia.dispatch.work import WebhookWork
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId
 from tertulia.model.instant import Instant
 from tertulia.ports import Clock, Ids
 from tertulia.protocols.signature import sign, signing_key
+
+LOOK_AGAIN = 0.1
+"""Seconds between looks whether a lease that ran out has been renewed."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -36,6 +43,7 @@ class Courier:
         *,
         sender: Sender,
         recorder: Recorder,
+        work: WebhookWork,
         clock: Clock,
         ids: Ids,
         epoch: str,
@@ -44,6 +52,7 @@ class Courier:
         self._key = signing_key(settings.signing_secret)
         self._sender = sender
         self._recorder = recorder
+        self._work = work
         self._clock = clock
         self._ids = ids
         self._gates = Gates(settings)
@@ -56,10 +65,9 @@ class Courier:
     async def deliver(
         self, event: Event, target: str, address: Address, *, purpose: Purpose, number: int
     ) -> Attempt:
-        """Make the `number`-th attempt for an event."""
+        """Make the `number`-th attempt for an event, as soon as it may be made."""
         async with self._gates.place(event.application_id, address.url) as endpoint:
-            at = self._clock.now()
-            answer = await self._sender.send(self._call(event, address, number, at))
+            at, answer = await self._send(event, address, number)
             attempt = _attempt(
                 event, target, address, purpose=purpose, number=number, at=at,
                 latency_ms=self._clock.now() - at, answer=answer,
@@ -68,13 +76,26 @@ class Courier:
         self._recorder.attempt(attempt)
         return attempt
 
-    def _call(self, event: Event, address: Address, number: int, at: Instant) -> Call:
+    async def _send(self, event: Event, address: Address, number: int) -> tuple[Instant, Answer]:
+        """When it went, and the answer. Who has lost the application for good is cancelled."""
+        may_go = partial(self._work.may_send, event.application_id)
+        while True:
+            if may_go():
+                at = self._clock.now()
+                answer = await self._sender.send(self._call(event, address, number, at, may_go))
+                if not isinstance(answer, Withheld):
+                    return at, answer
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _call(
+        self, event: Event, address: Address, number: int, at: Instant, may_go: Callable[[], bool]
+    ) -> Call:
         query, body = "", envelope(event)
         if address.method == "GET":
             query, body = as_query(body), b""
         return Call(
             address.url, address.method, self._headers(event, body, number, at), body,
-            address.connect_timeout_ms, address.total_timeout_ms, query,
+            address.connect_timeout_ms, address.total_timeout_ms, query, may_go,
         )  # fmt: skip
 
     def _headers(self, event: Event, body: bytes, number: int, at: Instant) -> bytes:

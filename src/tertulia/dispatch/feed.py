@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tertulia.dispatch.addresses import TARGETS, Addresses
-from tertulia.dispatch.attempt import GiveUp, after_failure, tries_allowed
+from tertulia.dispatch.attempt import GiveUp, after_failure, longest_delay, tries_allowed
 from tertulia.dispatch.courier import Courier
 from tertulia.dispatch.lane import Lane, lane_of, marker, marker_before, missed_events
 from tertulia.dispatch.outstanding import Outstanding
@@ -226,7 +226,9 @@ class Feed:
 
     def _wait_until_due(self, lane: Lane) -> None:
         if lane.held is not None and not self._is_stopping:
-            delay = max(0, lane.held.not_before - self._equipment.clock.now()) / 1000
+            wait_ms = max(0, lane.held.not_before - self._equipment.clock.now())
+            # noted by another node, perhaps, and by another clock
+            delay = min(wait_ms, longest_delay(self._settings, lane.held.tries)) / 1000
             lane.due = asyncio.get_running_loop().call_later(delay, self._resume, lane)
 
     def _resume(self, lane: Lane) -> None:

@@ -1,16 +1,13 @@
 """The journal for everybody but the dispatcher: lists for REST and CLI, requests, figures.
 
-Another process may write at the same time; each answer is one consistent look. Blocking, and of
-one thread at a time.
+Another process may write at the same time; each answer is one consistent look.
 """
-
-import sqlite3
-from pathlib import Path
 
 from msgspec import Struct
 
-from tertulia.dispatch.journal import open_journal, read_lane, read_replay
+from tertulia.dispatch.journal import read_lane, read_replay
 from tertulia.dispatch.records import Attempt, Counts, DeadLetter, Purpose, Replay
+from tertulia.dispatch.tables import Row, Tables, Value
 from tertulia.model.ids import ApplicationId, ConversationId, Position
 from tertulia.model.instant import Instant
 
@@ -36,53 +33,66 @@ class ListedDeadLetter(Struct, frozen=True):
     letter: DeadLetter
 
 
+_DEAD_LETTERS = """
+SELECT * FROM webhook_dead_letters WHERE application_id = $1 AND number > $2
+ORDER BY number LIMIT $3"""
+_REQUEST = """
+INSERT INTO webhook_replays
+    (application_id, conversation_id, first, last, target, requested_at, state)
+VALUES ($1,$2,$3,$4,$5,$6,'waiting') RETURNING *"""
+_REPLAY = "SELECT * FROM webhook_replays WHERE application_id = $1 AND id = $2"
 _COUNTS = """
-SELECT p.application_id, coalesce(t.delivered, 0), coalesce(t.failed, 0),
-    (SELECT count(*) FROM held h WHERE h.application_id = p.application_id),
-    (SELECT count(*) FROM dead_letters d WHERE d.application_id = p.application_id),
+SELECT p.application_id, coalesce(t.delivered, 0) AS delivered, coalesce(t.failed, 0) AS failed,
+    (SELECT count(*) FROM webhook_held AS h WHERE h.application_id = p.application_id) AS held,
+    (SELECT count(*) FROM webhook_dead_letters AS d
+        WHERE d.application_id = p.application_id) AS dead,
     p.cursor, p.waiting_since,
-    (SELECT min(coalesce(failing_since, not_before)) FROM held h
-        WHERE h.application_id = p.application_id)
-FROM progress p LEFT JOIN totals t USING (application_id) ORDER BY p.application_id"""
+    (SELECT min(coalesce(failing_since, not_before)) FROM webhook_held AS h
+        WHERE h.application_id = p.application_id) AS held_since
+FROM webhook_progress AS p
+LEFT JOIN webhook_totals AS t ON t.application_id = p.application_id
+ORDER BY p.application_id"""
+_LEASES = "SELECT count(*) AS held FROM webhook_leases WHERE node = $1 AND expires_at > now()"
 
 
 class JournalReader:
-    def __init__(self, path: str | Path) -> None:
-        self._connection = open_journal(path)
+    """Raises Unavailable."""
 
-    def close(self) -> None:
-        self._connection.close()
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
-    def list_attempts(
+    async def close(self) -> None:
+        await self._tables.close()
+
+    async def list_attempts(
         self, where: AttemptFilter, *, after: int | None = None, limit: int = 100
     ) -> list[ListedAttempt]:
         """Newest first; `after` is the number of the last one seen."""
-        conditions: dict[str, str | int | None] = {
-            "application_id = ?": where.application_id,
-            "conversation_id = ?": where.conversation_id,
-            "position = ?": where.position,
-            "delivered = ?": where.delivered,
-            "number < ?": after,
+        conditions: dict[str, Value] = {
+            "application_id = $": where.application_id,
+            "conversation_id = $": where.conversation_id,
+            "position = $": where.position,
+            "delivered = $": where.delivered,
+            "number < $": after,
         }
         given = {text: value for text, value in conditions.items() if value is not None}
-        rows = self._connection.execute(
-            f"SELECT * FROM attempts WHERE {' AND '.join(given)} ORDER BY number DESC LIMIT ?",
-            (*given.values(), limit),
+        found = " AND ".join(f"{text}{number}" for number, text in enumerate(given, 1))
+        rows = await self._tables.fetch(
+            f"SELECT * FROM webhook_attempts WHERE {found}"
+            f" ORDER BY number DESC LIMIT ${len(given) + 1}",
+            *given.values(),
+            limit,
         )
         return [_read_attempt(row) for row in rows]
 
-    def list_dead_letters(
+    async def list_dead_letters(
         self, application_id: ApplicationId, *, after: int = 0, limit: int = 100
     ) -> list[ListedDeadLetter]:
         """Oldest first; `after` is the number of the last one seen."""
-        rows = self._connection.execute(
-            "SELECT * FROM dead_letters WHERE application_id = ? AND number > ?"
-            " ORDER BY number LIMIT ?",
-            (application_id, after, limit),
-        )
+        rows = await self._tables.fetch(_DEAD_LETTERS, application_id, after, limit)
         return [_read_dead_letter(row) for row in rows]
 
-    def request_replay(
+    async def request_replay(
         self,
         application_id: ApplicationId,
         *,
@@ -97,36 +107,37 @@ class JournalReader:
         One event: `first` = `last`. A range: both included, an absent end is open. A conversation:
         its id. Without any condition everything of the application is sent again.
         """
-        cursor = self._connection.execute(
-            "INSERT INTO replays (application_id, conversation_id, first, last, target,"
-            " requested_at, state) VALUES (?,?,?,?,?,?,'waiting')",
-            (application_id, conversation_id, first, last, target, now),
+        [row] = await self._tables.fetch(
+            _REQUEST, application_id, conversation_id, first, last, target, now
         )
-        assert cursor.lastrowid is not None
-        return Replay(cursor.lastrowid, application_id, now, conversation_id, first, last, target)
+        return read_replay(row)
 
-    def replay(self, application_id: ApplicationId, replay_id: int) -> Replay | None:
-        row = self._connection.execute(
-            "SELECT * FROM replays WHERE application_id = ? AND id = ?",
-            (application_id, replay_id),
-        ).fetchone()
-        return None if row is None else read_replay(row)
+    async def replay(self, application_id: ApplicationId, replay_id: int) -> Replay | None:
+        rows = await self._tables.fetch(_REPLAY, application_id, replay_id)
+        return read_replay(rows[0]) if rows else None
 
-    def counts(self) -> list[Counts]:
-        """One row an application that the dispatcher has followed."""
-        return [
-            Counts(name, delivered, failed, held, dead, cursor, _eldest(*instants))
-            for name, delivered, failed, held, dead, cursor, *instants in self._connection.execute(
-                _COUNTS
-            )
-        ]
+    async def counts(self) -> list[Counts]:
+        """One row an application that a dispatcher has followed."""
+        return [_read_counts(row) for row in await self._tables.fetch(_COUNTS)]
+
+    async def leases(self, node: str) -> int:
+        """Of how many applications a node's dispatcher has the webhook work. On PostgreSQL."""
+        (row,) = await self._tables.fetch(_LEASES, node)
+        return int(row["held"])
+
+
+def _read_counts(row: Row) -> Counts:
+    return Counts(
+        row["application_id"], row["delivered"], row["failed"], row["held"], row["dead"],
+        row["cursor"], _eldest(row["waiting_since"], row["held_since"]),
+    )  # fmt: skip
 
 
 def _eldest(*instants: int | None) -> Instant | None:
     return min((Instant(at) for at in instants if at is not None), default=None)
 
 
-def _read_attempt(row: sqlite3.Row) -> ListedAttempt:
+def _read_attempt(row: Row) -> ListedAttempt:
     attempt = Attempt(
         read_lane(row), Purpose(row["purpose"]), row["event_id"], row["position"], row["type"],
         row["url"], row["attempt"], row["at"], row["latency_ms"], row["status"], row["reason"],
@@ -135,7 +146,7 @@ def _read_attempt(row: sqlite3.Row) -> ListedAttempt:
     return ListedAttempt(row["number"], attempt)
 
 
-def _read_dead_letter(row: sqlite3.Row) -> ListedDeadLetter:
+def _read_dead_letter(row: Row) -> ListedDeadLetter:
     letter = DeadLetter(
         read_lane(row), row["event_id"], row["position"], row["type"], row["tries"],
         row["failing_since"], row["at"], row["reason"],

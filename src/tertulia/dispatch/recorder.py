@@ -6,7 +6,6 @@ moment: so a failure is on record before, or together with, the cursor that pass
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 
 from tertulia.dispatch.journal import Journal
@@ -21,6 +20,7 @@ from tertulia.dispatch.records import (
     Replay,
 )
 from tertulia.dispatch.settings import DispatchSettings
+from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId
 
 _log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Recorder:
         self._journal = journal
         self._settings = settings
         self._batch = Batch()
+        self._claims: dict[ApplicationId, str] = {}
         self._moved: dict[ApplicationId, Callable[[], Progress]] = {}
         self._touched = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -43,6 +44,11 @@ class Recorder:
     def is_full(self) -> bool:
         """Whether so much waits for a failing journal that nothing more should be sent."""
         return len(self._batch.attempts) >= self._settings.backlog
+
+    def claim(self, application_id: ApplicationId, token: str) -> None:
+        """What is noted of the application from now on rests on this lease; everything that was
+        noted before has to be written. An empty token: on none."""
+        self._claims[application_id] = token
 
     def attempt(self, attempt: Attempt) -> None:
         self._batch.attempts.append(attempt)
@@ -113,6 +119,8 @@ class Recorder:
         waiting, self._waiting = self._waiting, []
         moved, self._moved = self._moved, {}
         batch.progress.extend(progress() for progress in moved.values())
+        claims = self._claims
+        batch.claims = {each: claims[each] for each in batch.applications() if claims.get(each)}
         while not await self._try_to_write(batch):
             if self._finishing:
                 return False
@@ -124,9 +132,12 @@ class Recorder:
 
     async def _try_to_write(self, batch: Batch) -> bool:
         try:
-            await self._journal.write(batch)
-        except sqlite3.Error as error:
+            lost = await self._journal.write(batch)
+        except Unavailable as error:
             told = {"action": "journal_failed", "error": str(error)}
             _log.error("the journal cannot be written", extra=told)
             return False
+        for each in lost:
+            told = {"action": "webhooks_lost", "application": each}
+            _log.warning("another node has taken the webhooks of an application", extra=told)
         return True

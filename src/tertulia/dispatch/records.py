@@ -143,6 +143,9 @@ class Counts(Struct, frozen=True):
 class Batch(Struct):
     """What one transaction of the journal writes. It is filled until its turn comes."""
 
+    claims: dict[ApplicationId, str] = field(default_factory=dict)
+    """The leases that it rests on, by their tokens; what is of an application without one is
+    written in any case."""
     attempts: list[Attempt] = field(default_factory=list)
     held: dict[LaneName, Held | None] = field(default_factory=dict)
     """None: the lane goes on."""
@@ -151,3 +154,13 @@ class Batch(Struct):
     """Dead letters that a replay has delivered."""
     replays: dict[int, Replay] = field(default_factory=dict)
     progress: list[Progress] = field(default_factory=list)
+
+    def applications(self) -> set[ApplicationId]:
+        """Those of which it holds more than attempts."""
+        return {
+            *(name.application_id for name in self.held),
+            *(letter.lane.application_id for letter in self.dead),
+            *(letter.application_id for letter in self.revived),
+            *(replay.application_id for replay in self.replays.values()),
+            *(progress.application_id for progress in self.progress),
+        }

@@ -36,6 +36,10 @@ class ReadableDirectory(Protocol):
     async def profile(self, conversation_id: ConversationId) -> ListedConversation | None: ...
 
 
+class ReadableStore(ReadableLog, ReadableDirectory, Protocol):
+    """Both."""
+
+
 async def patiently(read: Callable[[], Awaitable[T]], pause_ms: int) -> T:
     """Read, as often as it takes the store to come back."""
     while True:

@@ -7,14 +7,14 @@ from tertulia.live.dialect import can_parse, reaches_sessions
 from tertulia.live.presence import Presence
 from tertulia.model.event import Event
 from tertulia.model.hearing import heard, stayed
-from tertulia.model.ids import ConversationId, MemberId, Position, UserId
+from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position, UserId
 from tertulia.model.session import SessionRecord
 from tertulia.ports import EventLog
 from tertulia.services.conversations import Conversations
 
 PAGE = 1000
 NEAR = 200
-"""Events of all applications that are looked through in memory rather than found by index."""
+"""Events of the application that are looked through in memory rather than found by index."""
 
 
 class Owed(NamedTuple):
@@ -48,19 +48,23 @@ class CatchUp:
         self._conversations = conversations
         self._cursor = cursor
 
+    async def attend(self, application_id: ApplicationId) -> Position:
+        """Have delivery told of all that happens to the application behind the position."""
+        return await self._log.attend(application_id)
+
     async def owed(self, record: SessionRecord, presence: Presence, after: Position) -> Owed:
         """The next page. When it is the last, no turn of the loop lies between what it holds and
         its return: whoever goes live at once misses nothing and gets nothing twice."""
         if after >= self._cursor():
             return Owed([], after, is_all=True)
-        since = self._log.tail(after)
+        since = self._log.tail(after, record.application_id)
         if since is not None and len(since) <= NEAR and not any(map(_deletes, since)):
             return self._last(record, presence, since)
         target = self._cursor()
         page = await self._log.follow_user(after, record.user_id, limit=PAGE)
         # what is newer than the target is told by delivery, if it has not been told by now
         read = [event for event in page if event.position <= target]
-        since = self._log.tail(target)
+        since = self._log.tail(target, record.application_id)
         if since is not None and len(read) < PAGE:
             return self._last(record, presence, [*read, *since])
         through = read[-1].position if len(read) == PAGE else target

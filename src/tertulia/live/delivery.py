@@ -1,4 +1,4 @@
-"""Delivery: follows the log of all applications and hands what happens to the live sessions.
+"""Delivery: follows the log of all that is attended, and hands what happens to live sessions.
 
 Events go out in commit order. What one commit brings to a session leaves in one write: the events
 of a run are joined here, the runs of a turn of the loop by the transport.
@@ -17,7 +17,7 @@ from tertulia.model.event import Event
 from tertulia.model.hearing import DIRECTED
 from tertulia.model.ids import ConversationId, Position
 from tertulia.model.state import ConversationState, Member, MemberState, Profile
-from tertulia.ports import EventLog
+from tertulia.ports import EventLog, Stretch
 
 RUN_BYTES = 256 * 1024
 """Of bodies in one joined write: a longer run is cut, so that a slow session is felt in time."""
@@ -42,6 +42,8 @@ browser, two turns of the loop are not enough for that.
 
 _log = logging.getLogger(__name__)
 
+
+_NOTHING = Stretch([], Position(0))
 
 Announced = tuple[Position, Event]
 """An event that is not kept, and the newest that had been stored when it happened."""
@@ -96,27 +98,29 @@ class Delivery:
 
     def announce(self, event: Event) -> None:
         """An event that is not kept: for who is there now, behind what has been stored by now."""
-        since = self._log.tail(self.cursor)
-        self._announced.append((since[-1].position if since else self.cursor, event))
+        found = self._log.attended(self.cursor)
+        newest = found.events[-1].position if found and found.events else self.cursor
+        self._announced.append((newest, event))
         self.wake()
 
     def _run(self) -> None:
         self._is_due = False
         before = self.delivered
         announced, self._announced = self._announced, []
-        found = self._log.tail(self.cursor) if self._reading is None else []
+        found = self._log.attended(self.cursor) if self._reading is None else _NOTHING
         if found is None:
             self._reading = asyncio.create_task(self._read())
-        self._hand_on(found or [], announced)
+        self._hand_on(found or _NOTHING, announced)
         rest = min(REST_MAX, max(REST_MIN, REST_PER_WRITE * (self.delivered - before)))
         self._rests_until = asyncio.get_running_loop().time() + rest
 
     async def _read(self) -> None:
         """Catch up from the store when memory does not reach back far enough."""
         try:
-            while (found := self._log.tail(self.cursor)) is None:
+            while (found := self._log.attended(self.cursor)) is None:
                 try:
-                    self._hand_on(await self._log.follow(self.cursor))
+                    events = await self._log.follow(self.cursor)
+                    self._hand_on(Stretch(events, events[-1].position if events else self.cursor))
                 except Unavailable as error:
                     told = {"action": "delivery_waits", "error": str(error)}
                     _log.warning("delivery waits for the store", extra=told)
@@ -125,9 +129,9 @@ class Delivery:
         finally:
             self._reading = None
 
-    def _hand_on(self, events: list[Event], announced: Sequence[Announced] = ()) -> None:
-        if events:
-            self.cursor = events[-1].position
+    def _hand_on(self, found: Stretch, announced: Sequence[Announced] = ()) -> None:
+        events = found.events
+        self.cursor = max(self.cursor, found.through)
         for run in self._runs(_in_order(events, announced) if announced else events):
             try:
                 self._send(run)

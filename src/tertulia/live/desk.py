@@ -1,46 +1,47 @@
 """Sessions as REST asks for them: by id, in pages, as values."""
 
-from collections.abc import Callable
-
-from tertulia.live.session import Session
+from tertulia.live.neighbours import Neighbours
 from tertulia.live.sessions import Sessions
-from tertulia.model.errors import InvalidCursor
+from tertulia.model.errors import InvalidSession, SessionNotFound
 from tertulia.model.ids import ApplicationId, SessionId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.session import LiveSession
+from tertulia.model.session import LiveSession, SessionsOf
 from tertulia.ports import ListedSession, Page
+from tertulia.ports.sessions import SharedLedger
+from tertulia.services.sessionlists import page_of_sessions
 
 
 class Desk:
+    """Of an installation of one node, which has them all."""
+
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def list(
+    async def list(
         self, application_id: ApplicationId, page: Page, user_id: UserId | None
     ) -> list[ListedSession]:
         """Connected sessions, of one user or of all, in order of their creation."""
-        live = self._sessions.connected(application_id, user_id)
-        listed = [ListedSession(_key(each), _shown(each)) for each in live]
-        return _page(listed, page)
+        which = SessionsOf(application_id=application_id, user_id=user_id)
+        return page_of_sessions((each.shown for each in self._sessions.connected(which)), page)
 
-    def find(self, session_id: SessionId, application_id: ApplicationId) -> LiveSession:
+    async def find(self, session_id: SessionId, application_id: ApplicationId) -> LiveSession:
         """Raises SessionNotFound."""
-        return _shown(self._sessions.find(session_id, application_id))
+        return self._sessions.find(session_id, application_id).shown
 
-    def end(self, session_id: SessionId, application_id: ApplicationId) -> None:
+    async def end(self, session_id: SessionId, application_id: ApplicationId) -> None:
         """Raises SessionNotFound."""
         self._sessions.end(self._sessions.find(session_id, application_id))
 
-    def end_user(self, user_id: UserId) -> None:
-        self._sessions.end_user(user_id)
+    async def end_user(self, user_id: UserId) -> None:
+        self._sessions.end_all(SessionsOf(user_id=user_id))
 
-    def end_application(self, application_id: ApplicationId) -> None:
-        self._sessions.end_application(application_id)
+    async def end_application(self, application_id: ApplicationId) -> None:
+        self._sessions.end_all(SessionsOf(application_id=application_id))
 
-    def expire_application(self, application_id: ApplicationId) -> None:
-        self._sessions.expire_application(application_id)
+    async def expire_application(self, application_id: ApplicationId) -> None:
+        self._sessions.expire_all(SessionsOf(application_id=application_id), Instant(0))
 
-    def renew(
+    async def renew(
         self, session_id: SessionId, application_id: ApplicationId, user_id: UserId | None,
         expires_at: Instant,
     ) -> None:  # fmt: skip
@@ -49,29 +50,43 @@ class Desk:
         self._sessions.renew(session, user_id, expires_at)
 
 
-def _key(session: Session) -> tuple[str | int, ...]:
-    return (session.record.created_at, session.id)
+class SharedDesk:
+    """Of one node of several: what it tells is a quarter of a second old at most."""
 
+    def __init__(self, ledger: SharedLedger, neighbours: Neighbours) -> None:
+        self._ledger = ledger
+        self._neighbours = neighbours
 
-def _shown(session: Session) -> LiveSession:
-    return LiveSession(session.record, session.name, session.expires_at)
+    async def list(
+        self, application_id: ApplicationId, page: Page, user_id: UserId | None
+    ) -> list[ListedSession]:
+        """As Desk; so are the next ones. All raise Unavailable."""
+        return await self._ledger.connected(application_id, page, user_id)
 
+    async def find(self, session_id: SessionId, application_id: ApplicationId) -> LiveSession:
+        found = await self._ledger.one(session_id, application_id)
+        if found is None:
+            raise SessionNotFound()
+        return found
 
-def _page(listed: list[ListedSession], page: Page) -> list[ListedSession]:
-    for key in (page.after, page.before):
-        if key is not None and [type(part) for part in key] != [int, str]:
-            raise InvalidCursor()
-    ahead = _beyond(page.after, forward=not page.descending)
-    behind = _beyond(page.before, forward=page.descending)
-    found = [item for item in listed if ahead(item) and behind(item)]
-    if page.descending:
-        found.reverse()
-    return found[-page.limit :] if page.before is not None else found[: page.limit]
+    async def end(self, session_id: SessionId, application_id: ApplicationId) -> None:
+        found = await self.find(session_id, application_id)
+        await self._neighbours.end(SessionsOf(session_id=found.record.id))
 
+    async def end_user(self, user_id: UserId) -> None:
+        await self._neighbours.end(SessionsOf(user_id=user_id))
 
-def _beyond(key: tuple[str | int, ...] | None, *, forward: bool) -> Callable[[ListedSession], bool]:
-    if key is None:
-        return lambda item: True
-    if forward:
-        return lambda item: item.key > key
-    return lambda item: item.key < key
+    async def end_application(self, application_id: ApplicationId) -> None:
+        await self._neighbours.end(SessionsOf(application_id=application_id))
+
+    async def expire_application(self, application_id: ApplicationId) -> None:
+        await self._neighbours.expire(SessionsOf(application_id=application_id), Instant(0))
+
+    async def renew(
+        self, session_id: SessionId, application_id: ApplicationId, user_id: UserId | None,
+        expires_at: Instant,
+    ) -> None:  # fmt: skip
+        found = await self.find(session_id, application_id)
+        if user_id != found.record.user_id:
+            raise InvalidSession()
+        await self._neighbours.expire(SessionsOf(session_id=found.record.id), expires_at)

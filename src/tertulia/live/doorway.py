@@ -23,6 +23,11 @@ PATHS = frozenset(("/v2/rtc", "/rtc"))
 QUERY_MAX = 50
 GENERATIONS = {"3": 3, "4": 4}
 SWEEP_SECONDS = 1.0
+GOING_AWAY = "The server is going away."
+DRAIN_RATE = 500.0
+"""Clients a second: those who come to other nodes have to be told there what they have missed."""
+DRAIN_STEP = 0.02
+"""Seconds that are not waited for."""
 
 Identify = Callable[[str], Awaitable[Visitor]]
 """Whom a token speaks for, if it may open sessions. Raises rows of the error table."""
@@ -61,7 +66,7 @@ class Doorway:
         greeting = _greeting(request.query)
         answer = accept(request)
         if self._is_closed:
-            raise HttpError(503, "The server is going away.")
+            raise HttpError(503, GOING_AWAY)
         if len(self._sockets) >= self._sockets_max:
             raise HttpError(503, "There are too many sessions.")
         socket = Socket(self, greeting)
@@ -73,13 +78,29 @@ class Doorway:
         loop = asyncio.get_running_loop()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep_again)
 
+    async def drain(self, per_second: float = DRAIN_RATE) -> None:
+        """Have all clients go elsewhere, so many a second; their sessions can be resumed.
+
+        A connection that is closed as any may be is, to published clients, trouble of the network:
+        they come back by themselves, after their first delay (wire-clients 1.5).
+        """
+        self._is_closed = True
+        loop = asyncio.get_running_loop()
+        began, closed = loop.time(), 0
+        for socket in tuple(self._sockets):
+            ahead = began + closed / per_second - loop.time()
+            if ahead > DRAIN_STEP:
+                await asyncio.sleep(ahead)
+            socket.close(1001, GOING_AWAY)
+            closed += 1
+
     async def close(self) -> None:
         """Tell all clients that the server goes away; their sessions can be resumed."""
         self._is_closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
         for socket in tuple(self._sockets):
-            socket.close(1001, "The server is going away.")
+            socket.close(1001, GOING_AWAY)
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)

@@ -7,11 +7,18 @@ from msgspec import Struct
 
 from tertulia.live.catchup import CatchUp, Owed
 from tertulia.live.dialect import pending, shown
+from tertulia.live.neighbours import Neighbours, Nobody
 from tertulia.live.packets import Packets
 from tertulia.live.presence import Presence
 from tertulia.live.session import Outlet, Session
 from tertulia.live.sessions import Knock, Sessions, Visitor
-from tertulia.model.errors import InvalidSession, InvalidUser, UserNotFound, ValidationFailed
+from tertulia.model.errors import (
+    InvalidSession,
+    InvalidUser,
+    Unavailable,
+    UserNotFound,
+    ValidationFailed,
+)
 from tertulia.model.ids import Position, SessionId, UserId
 from tertulia.ports import Directory
 from tertulia.protocols.socketio import emitted
@@ -37,11 +44,13 @@ class Greeting(Struct, omit_defaults=True):
 
 class Reception:
     def __init__(
-        self, *, sessions: Sessions, catch_up: CatchUp, directory: Directory, users: Users,
-        reached: Callable[[Position], Awaitable[None]], limits: Limits, api_key: str,
+        self, *, sessions: Sessions, neighbours: Neighbours | Nobody, catch_up: CatchUp,
+        directory: Directory, users: Users, reached: Callable[[Position], Awaitable[None]],
+        limits: Limits, api_key: str,
     ) -> None:  # fmt: skip
         """`reached` waits until delivery has handed on all up to a position."""
         self._sessions = sessions
+        self._neighbours = neighbours
         self._attendance = sessions.attendance
         self._catch_up = catch_up
         self._directory = directory
@@ -59,15 +68,21 @@ class Reception:
             Unavailable: it may try again.
         """
         user_id = await self.recognise(visitor)
+        await self._neighbours.attend(visitor.application_id)
+        await self._reached(await self._catch_up.attend(visitor.application_id))
+        is_here = await self._neighbours.bring(knock.session_id, user_id)
+        if not is_here:
+            await self._neighbours.admit(user_id)
         presence = self._attendance.expect(user_id)
         try:
             await self._learn(presence)
             # in turn with the user's deletion, which ends the sessions that there are
             async with self._users.unchanged(user_id) as user:
-                session = self._sessions.resumed(knock, user) or self._sessions.open(knock, user)
-                session.expires_at = visitor.expires_at
-                session.name = user.name
-                session.attach(outlet)
+                session = self._sessions.resumed(knock, user)
+                if session is None and is_here:  # or it would be a new one to its client
+                    raise Unavailable("the session has gone to another node again")
+                session = session or self._sessions.open(knock, user)
+                self._sessions.connect(session, outlet, user, visitor.expires_at)
             await self._go_live(session, presence, knock, outlet)
             return session
         except UserNotFound:
@@ -104,6 +119,8 @@ class Reception:
         is_greeted = False
         after = session.acknowledged
         try:
+            await self._sessions.settled(session)
+            await self._reached(after)  # another node may have told more than has come here yet
             while True:
                 owed = await self._catch_up.owed(session.record, presence, after)
                 for part in owed.parts(self._part_bytes):

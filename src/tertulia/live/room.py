@@ -6,11 +6,13 @@ from msgspec import Struct
 
 from tertulia.live.catchup import CatchUp
 from tertulia.live.delivery import Delivery
-from tertulia.live.desk import Desk
+from tertulia.live.desk import Desk, SharedDesk
 from tertulia.live.doorway import Doorway
+from tertulia.live.neighbours import Neighbours, Nobody, Shared
 from tertulia.live.presence import Attendance
 from tertulia.live.reception import Reception
 from tertulia.live.sessions import Sessions, Visitor
+from tertulia.model.event import Event
 from tertulia.ports import Clock, Directory, EventLog, Ids, SessionLedger
 from tertulia.services.conversations import Conversations
 from tertulia.services.users import Users
@@ -30,6 +32,8 @@ class Surroundings(Struct, frozen=True):
     users: Users
     identify: Callable[[str], Awaitable[Visitor]]
     """Whom a token speaks for, if it may open sessions. Raises rows of the error table."""
+    shared: Shared | None = None
+    """With other nodes, if there are any; then the ledger is the shared one."""
 
 
 class Live:
@@ -41,9 +45,17 @@ class Live:
             ledger=around.ledger, attendance=attendance, cursor=lambda: self.delivery.cursor,
             clock=around.clock, ids=around.ids, limits=limits,
         )  # fmt: skip
+        self.desk: Desk | SharedDesk = Desk(self.sessions)
+        self._neighbours: Neighbours | Nobody = Nobody()
+        if around.shared is not None:
+            self._neighbours = Neighbours(
+                around.shared, self.sessions, limits, self.delivery.announce
+            )
+            self.desk = SharedDesk(around.shared.ledger, self._neighbours)
         catch_up = CatchUp(around.log, around.conversations, lambda: self.delivery.cursor)
         reception = Reception(
-            sessions=self.sessions, catch_up=catch_up, directory=around.directory,
+            sessions=self.sessions, neighbours=self._neighbours, catch_up=catch_up,
+            directory=around.directory,
             users=around.users, reached=self.delivery.reached, limits=limits,
             api_key=settings.account.api_key,
         )  # fmt: skip
@@ -51,14 +63,25 @@ class Live:
             reception, self.sessions, around.identify, clock=around.clock, ids=around.ids,
             now=around.monotonic, limits=limits,
         )  # fmt: skip
-        self.desk = Desk(self.sessions)
+
+    def announce(self, event: Event) -> None:
+        """Tell all who are there now of an event that is not kept, here and elsewhere."""
+        self.delivery.announce(event)
+        self._neighbours.announce(event)
+
+    @property
+    def taken_over(self) -> int:
+        """Sessions that other nodes had before, since the start."""
+        return self._neighbours.taken_over
 
     async def start(self) -> None:
         """Follow the log from here on, and let back in who was there before."""
         await self.delivery.start()
         self.sessions.restore()
+        await self._neighbours.start()
         self.doorway.open()
 
     async def close(self) -> None:
         await self.doorway.close()
+        await self._neighbours.close()
         await self.delivery.close()

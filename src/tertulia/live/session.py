@@ -7,7 +7,7 @@ from typing import Protocol
 from tertulia.live.packets import Packet, variant_of
 from tertulia.model.ids import Position, SessionId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.session import SessionRecord
+from tertulia.model.session import LiveSession, SessionRecord
 from tertulia.ports import SessionLedger
 
 
@@ -75,6 +75,10 @@ class Session:
     @property
     def user_id(self) -> UserId:
         return self.record.user_id
+
+    @property
+    def shown(self) -> LiveSession:
+        return LiveSession(self.record, self.name, self.expires_at)
 
     def attach(self, outlet: Outlet) -> None:
         """Begin to be reached. What was outstanding has been sent to nobody now."""

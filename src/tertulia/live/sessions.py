@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from tertulia.live.presence import Attendance
 from tertulia.live.session import Outlet, Session
-from tertulia.model.errors import InvalidSession, SessionNotFound, TooManySessions
+from tertulia.model.errors import InvalidSession, SessionNotFound, TooManySessions, Unavailable
 from tertulia.model.ids import ApplicationId, Position, SessionId, UserId
 from tertulia.model.instant import Instant
-from tertulia.model.session import Dialect, SessionRecord
+from tertulia.model.session import Dialect, SessionRecord, SessionsOf, Standing
 from tertulia.model.state import User
-from tertulia.ports import Clock, Ids, SessionLedger
+from tertulia.ports import Clock, Ids, LedgerEntry, SessionLedger
 from tertulia.protocols.socketio import DISCONNECT, emitted
 from tertulia.protocols.websocket import frame
 from tertulia.settings import Sessions as Limits
@@ -64,14 +64,28 @@ class Sessions:
         """Sessions without a connection: since when, the longest away first."""
         self._away_by_user: dict[UserId, list[SessionId]] = {}
         self.revocations = 0
-        """How often an application has taken back its tokens, or went with them."""
+        """How often tokens were taken back, by their application or with their user."""
 
     def restore(self) -> None:
         """Take up what sessions there were; they can be resumed from now on."""
         for entry in self._ledger.load():
-            session = Session(entry.record, "", self._ledger, entry.place, entry.acknowledged)
-            self._sessions[session.id] = session
-            self._set_aside(session)
+            self.adopt(entry)
+
+    def adopt(self, entry: LedgerEntry) -> None:
+        """It is to be had here from now on; it waits to be resumed."""
+        session = Session(entry.record, "", self._ledger, entry.place, entry.acknowledged)
+        self._sessions[session.id] = session
+        self._set_aside(session)
+
+    def get(self, session_id: str) -> Session | None:
+        return self._sessions.get(SessionId(session_id))
+
+    def let_go(self, session: Session) -> None:
+        """It is another node's from now on: nothing is written of it here any more."""
+        outlet, session.place = session.outlet, 0
+        self._forget(session)
+        if outlet is not None:
+            outlet.drop()
 
     # --- coming and going ---
 
@@ -80,7 +94,7 @@ class Sessions:
 
         Raises InvalidSession: it is another user's.
         """
-        session = self._sessions.get(SessionId(knock.session_id or ""))
+        session = self.get(knock.session_id or "")
         if session is None:
             return None
         if session.user_id != user.id:
@@ -110,13 +124,35 @@ class Sessions:
         self._sessions[session.id] = session
         return session
 
+    def connect(self, session: Session, outlet: Outlet, user: User, expires_at: Instant) -> None:
+        """It is reached by this connection, as long as its token is good."""
+        session.name, session.expires_at = user.name, expires_at
+        session.attach(outlet)
+        self._show(session)
+
+    async def settled(self, session: Session) -> None:
+        """Wait until it would outlive this process. Raises Unavailable: then it is no more."""
+        if session.place:
+            try:
+                await self._ledger.settled(session.place)
+            except Unavailable:
+                self._forget(session)
+                raise
+
     def leave(self, session: Session, outlet: Outlet) -> None:
         """The connection is gone; the session waits to be resumed."""
         if session.outlet is not outlet:
             return
         self.attendance.detach(session)
         session.detach()
+        self._show(session)
         self._set_aside(session)
+
+    def _show(self, session: Session) -> None:
+        if session.place:
+            is_connected = session.outlet is not None
+            standing = Standing(session.name, session.expires_at, is_connected)
+            self._ledger.show(session.place, standing)
 
     def _set_aside(self, session: Session) -> None:
         """It waits; no more of a user's wait than may be connected, lest one fill the house."""
@@ -158,7 +194,12 @@ class Sessions:
         """Go on with a new token of the same user. Raises InvalidSession."""
         if user_id != session.user_id:
             raise InvalidSession()
-        session.expires_at = expires_at
+        self._expire(session, expires_at)
+
+    def _expire(self, session: Session, at: Instant) -> None:
+        session.expires_at = at
+        if session.outlet is not None:
+            self._show(session)
 
     # --- what others ask of sessions ---
 
@@ -172,23 +213,12 @@ class Sessions:
         """Sessions that may yet be resumed."""
         return len(self._away)
 
-    def connected(
-        self, application_id: ApplicationId, user_id: UserId | None = None
-    ) -> list[Session]:
-        """The live sessions of a user, or of all users of an application, oldest first."""
-        if user_id is not None:
-            presence = self.attendance.presences.get(user_id)
-            found = list(presence.sessions) if presence is not None else []
-        else:
-            found = [each for each in self._sessions.values() if each.outlet is not None]
-        return sorted(
-            (each for each in found if each.record.application_id == application_id),
-            key=lambda each: (each.record.created_at, each.id),
-        )
+    def connected(self, which: SessionsOf) -> list[Session]:
+        return [each for each in self._of(which) if each.outlet is not None]
 
     def find(self, session_id: str, application_id: ApplicationId) -> Session:
         """Raises SessionNotFound."""
-        session = self._sessions.get(SessionId(session_id))
+        session = self.get(session_id)
         if session is None or session.record.application_id != application_id:
             raise SessionNotFound()
         return session
@@ -201,23 +231,26 @@ class Sessions:
             farewell = frame(emitted("session:terminated", b'{"body":{}}')) + frame(DISCONNECT)
             outlet.retire(farewell)
 
-    def end_user(self, user_id: UserId) -> None:
-        """End all sessions of a user that is no more."""
-        for session in [each for each in self._sessions.values() if each.user_id == user_id]:
+    def end_all(self, which: SessionsOf) -> None:
+        """End those of a user or an application that is no more, or one."""
+        self._revoke(which)
+        for session in self._of(which):
             self.end(session)
 
-    def end_application(self, application_id: ApplicationId) -> None:
-        """End all sessions of an application that is no more."""
-        self.revocations += 1
-        for session in self._of(application_id):
-            self.end(session)
+    def expire_all(self, which: SessionsOf, at: Instant) -> None:
+        """Their tokens are good until then, which may be over."""
+        self._revoke(which)
+        for session in self._of(which):
+            self._expire(session, at)
 
-    def expire_application(self, application_id: ApplicationId) -> None:
-        """The tokens of an application are worth nothing any more, those of its sessions too."""
-        self.revocations += 1
-        for session in self._of(application_id):
-            session.expires_at = Instant(0)
+    def _revoke(self, which: SessionsOf) -> None:
+        if which.session_id is None:
+            self.revocations += 1
 
-    def _of(self, application_id: ApplicationId) -> list[Session]:
-        sessions = self._sessions.values()
-        return [each for each in sessions if each.record.application_id == application_id]
+    def _of(self, which: SessionsOf) -> list[Session]:
+        if which.session_id is not None:
+            found = self._sessions.get(which.session_id)
+            among = [found] if found is not None else []
+        else:
+            among = list(self._sessions.values())
+        return [each for each in among if which.has(each.record)]

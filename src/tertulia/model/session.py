@@ -38,3 +38,27 @@ class LiveSession(Struct, frozen=True):
     user_name: str
     expires_at: Instant
     """When its token does."""
+
+
+class Standing(Struct, frozen=True):
+    """What of a session changes while it lasts, and is shown to others."""
+
+    user_name: str
+    expires_at: Instant
+    """When its token does."""
+    is_connected: bool
+
+
+class SessionsOf(Struct, frozen=True, omit_defaults=True):
+    """Those sessions that are all of what is given; something is."""
+
+    application_id: ApplicationId | None = None
+    user_id: UserId | None = None
+    session_id: SessionId | None = None
+
+    def has(self, record: SessionRecord) -> bool:
+        return (
+            self.session_id in (None, record.id)
+            and self.user_id in (None, record.user_id)
+            and self.application_id in (None, record.application_id)
+        )

@@ -22,7 +22,7 @@ from tertulia.media.tones import Note
 from tertulia.media.tones import Tone as Signal
 from tertulia.phones.babble import RATE, babble
 from tertulia.phones.callee import Beep, Play, Say, Sound, Tone
-from tertulia.ports import Speech, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Speech, SpeechUnavailable, Utterance
 
 PATIENCE = 20.0
 """Seconds for the first of a text to be said, before babble takes its place."""

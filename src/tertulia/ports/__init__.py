@@ -6,7 +6,7 @@ processes or machines there are; Position is opaque but for its order.
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -27,7 +27,7 @@ from tertulia.model.ids import (
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg
 from tertulia.model.media import MediaFile
-from tertulia.model.session import LiveSession, SessionRecord
+from tertulia.model.session import LiveSession, SessionRecord, Standing
 from tertulia.model.state import Application, Conversation, Member, MemberState, Profile, User
 
 
@@ -90,6 +90,14 @@ class EventQuery(Struct, frozen=True):
     limit: int = 10
 
 
+class Stretch(NamedTuple):
+    """A part of the log, in commit order."""
+
+    events: list[Event]
+    through: Position
+    """Up to where the log is in memory: nothing of what was asked for will appear before it."""
+
+
 class EventLog(Protocol):
     """The log: every fact, in order, kept.
 
@@ -134,18 +142,31 @@ class EventLog(Protocol):
         """The next events, in commit order, of all conversations that the user is or was in, but
         for those that are deleted."""
 
-    def tail(self, after: Position) -> list[Event] | None:
-        """All events behind `after` of all applications, from memory, at once.
+    def tail(
+        self, after: Position, application_id: ApplicationId | None = None
+    ) -> list[Event] | None:
+        """All events behind `after` of all applications, or of one, from memory, at once.
 
         As they were appended: reports and deletions since are not in them. None: not all of them
-        are in memory any more; read them by `follow`.
+        are in memory; read them by `follow`. Where other nodes write too, that is so of
+        applications that are not attended.
         """
+
+    async def attend(self, application_id: ApplicationId) -> Position:
+        """Have all that is appended to the application, wherever, in memory from now on. Events
+        behind the position that is returned are there already, or will be before any later one."""
+
+    def attended(self, after: Position) -> "Stretch | None":
+        """What was appended behind `after` and is in memory, at once: all events of applications
+        that are attended and all that this process appended, of others maybe some. None: not all
+        of them are in memory any more; read them by `follow`."""
 
     async def head(self) -> Position:
         """The newest position of the store; 0 when it is empty."""
 
     def on_append(self, wake: Callable[[], None]) -> None:
-        """Call `wake` on the loop after every batch. It carries nothing: followers read the log."""
+        """Call `wake` on the loop after every batch, wherever it was appended. It carries nothing:
+        followers read the log."""
 
 
 class Page(Struct, frozen=True):
@@ -316,18 +337,26 @@ class Directory(Protocol):
 class SessionLedger(Protocol):
     """What of a live session outlives the process: who it is of, and how far it acknowledged.
 
-    - *Survives the death of the process*: whatever was opened or acknowledged is there when the
-      ledger is opened again, without the caller having waited. The loss of power may cost sessions,
-      never more.
+    - *Survives the death of the process*: what `settled` has returned for is there when the ledger
+      is opened again, or when another node looks for it; and so is, without the caller having
+      waited, what was acknowledged, but for the last quarter of a second where the ledger is
+      shared. The loss of power may cost sessions, never more.
     - *Cheap*: `acknowledge` is called for every delivery and does no I/O that waits.
     - A ledger belongs to one store: with another epoch it is empty.
     """
 
     def load(self) -> list["LedgerEntry"]:
-        """The sessions that were open when the ledger was last written."""
+        """The sessions that were open when the ledger was last written. Of a shared one none: they
+        are taken when somebody asks for them."""
 
     def open(self, record: SessionRecord, acknowledged: Position) -> int:
         """Enter a session; the result is its place, above 0, for the calls below."""
+
+    async def settled(self, place: int) -> None:
+        """Wait until it survives. Raises Unavailable; then it is to be closed."""
+
+    def show(self, place: int, standing: Standing) -> None:
+        """What others see of it: nothing where there are no others."""
 
     def acknowledge(self, place: int, position: Position) -> None: ...
 
@@ -425,51 +454,3 @@ class Workers(Protocol):
 
     def on_report(self, listener: Callable[[AnyReport], None]) -> None:
         """Call it on the loop with every report but Hello and Load. One listener."""
-
-
-class SpeechUnavailable(TertuliaError):
-    """No engine for that is installed, or it broke."""
-
-
-class Utterance(Struct, frozen=True):
-    """What is to be said, and how."""
-
-    text: str
-    is_ssml: bool = False
-    language: str | None = None
-    """As in `en-US`."""
-    voice: str | None = None
-    style: int = 0
-
-
-class Reading(Struct, frozen=True):
-    """What somebody may have said."""
-
-    text: str
-    confidence: float
-    """0 to 1."""
-    start_ms: int = 0
-    """In the recording; this and the next."""
-    end_ms: int = 0
-
-
-class Speech(Protocol):
-    """Speech synthesis and recognition. Engines start with their first use."""
-
-    async def say(self, utterance: Utterance, path: Path) -> int:
-        """Write 16-bit samples at 16 kHz to `path`, as they come; the octets written in the end.
-
-        The file is there, empty, before anything is awaited. Raises SpeechUnavailable, or
-        ValueError for a text that cannot be said.
-        """
-
-    async def recognise(
-        self, path: Path, *, language: str | None = None, hints: Sequence[str] = ()
-    ) -> list[Reading]:
-        """What is said in a WAV file, the likeliest reading first; empty when nothing is.
-
-        Raises SpeechUnavailable.
-        """
-
-    async def transcribe(self, path: Path, *, language: str | None = None) -> list[Reading]:
-        """What is said in an audio file, sentence by sentence. Raises SpeechUnavailable."""

@@ -3,7 +3,7 @@
 As the other ports: an adapter passes the contract suite of its port (tests/contracts).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -47,6 +47,55 @@ class Carrier(Protocol):
 
     def on_signal(self, listener: Callable[[AnySignal], None]) -> None:
         """Call it on the loop with every signal. One listener."""
+
+
+class Contact(Struct, frozen=True):
+    """A way to a softphone, as it has registered."""
+
+    uri: str
+    call_id: str
+    sequence: int
+    """By these it is told which of two is older (RFC 3261 section 10.3)."""
+    seconds: float
+    """For which it is good; 0 takes it back."""
+    node: str = ""
+    """Which it has registered with."""
+
+
+class Registered(Struct, frozen=True):
+    """What came of a registration."""
+
+    contacts: list[Contact]
+    """All of the user."""
+    left: list[Contact]
+    """What other nodes had, and have no longer."""
+
+
+class Registrations(Protocol):
+    """Which softphones have registered, with which node of a cluster: of a user's contacts each is
+    with the node that it last registered with.
+
+    - Time is that of the store.
+    """
+
+    @property
+    def node(self) -> str:
+        """The name of this one."""
+
+    async def register(
+        self, application_id: ApplicationId, name: str, contacts: Sequence[Contact]
+    ) -> Registered | None:
+        """Keep these, with this node. None: one is no newer than what another node has of the same
+        call id; then nothing is changed. Raises Unavailable."""
+
+    async def of(self, application_id: ApplicationId, name: str) -> list[Contact]:
+        """A user's, of all nodes, whether these live or not. Raises Unavailable."""
+
+    async def lost(self, application_id: ApplicationId, name: str, uris: Collection[str]) -> None:
+        """These can no longer be reached by this node. Raises Unavailable."""
+
+    async def clear(self) -> None:
+        """Nothing is registered with this node any more. Raises Unavailable."""
 
 
 class Subscriber(Struct, frozen=True):

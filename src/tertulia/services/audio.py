@@ -4,7 +4,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tertulia.ports import Ids, Speech, Workers
+from tertulia.ports import Ids, Workers
+from tertulia.ports.speech import Speech
 from tertulia.services.conductor import Conductor
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands

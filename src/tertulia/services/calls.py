@@ -6,7 +6,7 @@ rest happen.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from msgspec import Struct
@@ -37,7 +37,7 @@ from tertulia.model.decision import Decision
 from tertulia.model.errors import ConversationNotFound, Unavailable
 from tertulia.model.event import Fact
 from tertulia.model.events.leg import LegStatus, LegType
-from tertulia.model.ids import ConversationId, LegId, MemberId
+from tertulia.model.ids import ApplicationId, ConversationId, LegId, MemberId
 from tertulia.model.instant import Instant
 from tertulia.model.leg import Leg, advanced, as_entered, moved
 from tertulia.model.membership import again, leave
@@ -267,12 +267,16 @@ class Calls:
         elif leg.is_phone:
             self._carrier.hang_up(leg.id)
 
-    async def bury(self) -> None:
-        """Legs of an earlier life of this server: their media ended with it."""
+    def has_any(self, application_id: ApplicationId) -> bool:
+        """Legs, of calls or not, that have not ended."""
+        return self._legs.has_any(application_id)
+
+    async def bury(self, of: Collection[ApplicationId]) -> None:
+        """Legs of an earlier life of this server, or of another: their media ended with it."""
         for leg in await self._directory.open_legs():
-            if self._legs.live(leg.id) is None:
+            if leg.application_id in of and self._legs.live(leg.id) is None:
                 live = self._legs.restore(leg)
-                await self.end(live, Ending.BROKEN)
+                self._errands.insist(partial(self.end, live, Ending.BROKEN))
 
     # ── what the workers say ──
 

@@ -54,6 +54,10 @@ class Cards:
             if user_id not in self._encoded:  # an update that came first knows better
                 self.put(user)
 
+    def clear(self) -> None:
+        """Users may have been changed elsewhere."""
+        self._encoded.clear()
+
     def put(self, user: User) -> None:
         """Remember a user as it is now."""
         self._encoded[user.id] = msgspec.json.encode(card_of(user))

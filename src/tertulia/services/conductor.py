@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from tertulia.model.commands import AnyReport
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
-from tertulia.model.ids import Position
+from tertulia.model.ids import ApplicationId, Position
 from tertulia.model.state import Member
 from tertulia.ports import EventLog, Workers
+from tertulia.ports.cluster import Homes
 from tertulia.services.errands import Errands
 
 RETRY_SECONDS = 0.2
@@ -34,8 +35,9 @@ _log = logging.getLogger(__name__)
 
 
 class Conductor:
-    def __init__(self, *, log: EventLog, workers: Workers, errands: Errands) -> None:
+    def __init__(self, *, log: EventLog, workers: Workers, errands: Errands, homes: Homes) -> None:
         self._log = log
+        self._homes = homes
         self._workers = workers
         self._errands = errands
         self._reactions: dict[str, list[Reaction]] = {}
@@ -43,6 +45,7 @@ class Conductor:
         self._at_once: dict[type[Any], Listener] = {}
         self._announced: dict[str, Listener] = {}
         self._cursor = Position(0)
+        self._begins: dict[ApplicationId, Position] = {}
         self._news = asyncio.Event()
 
     def add(self, reactions: Reactions, hearings: Hearings | None = None) -> None:
@@ -66,6 +69,15 @@ class Conductor:
         self._log.on_append(self._news.set)
         self._workers.on_report(self._hear)
 
+    @property
+    def cursor(self) -> Position:
+        """All events up to here have had their turn."""
+        return self._cursor
+
+    def begin(self, application_id: ApplicationId, after: Position) -> None:
+        """React to what an application says after that only: before, it was at home elsewhere."""
+        self._begins[application_id] = after
+
     async def run(self) -> None:
         while True:
             await self._news.wait()
@@ -80,24 +92,32 @@ class Conductor:
 
     async def catch_up(self) -> None:
         """React to all that is in the log by now."""
-        while events := await self._next():
+        while True:
+            found = self._log.attended(self._cursor)
+            events = found.events if found else await self._log.follow(self._cursor)
             for event in events:
                 self._react(event)
+            if found is not None:
+                self._cursor = max(self._cursor, found.through)
+                return
+            if not events:
+                return
             self._cursor = events[-1].position
-
-    async def _next(self) -> list[Event]:
-        found = self._log.tail(self._cursor)
-        return found if found is not None else await self._log.follow(self._cursor)
 
     def _react(self, event: Event) -> None:
         reactions = self._reactions.get(event.type)
-        if reactions is None or _is_of_chat(event):
+        if reactions is None or _is_of_chat(event) or not self._is_ours(event):
             return
         if (listener := self._announced.get(event.type)) is not None:
             listener(event)
         for reaction in reactions:
             key = event.conversation_id or event.application_id
             self._errands.in_turn(key, partial(_react, reaction, event))
+
+    def _is_ours(self, event: Event) -> bool:
+        """What follows from an event follows at the home of its application, once."""
+        name = event.application_id
+        return self._homes.has(name) and event.position > self._begins.get(name, 0)
 
     def _hear(self, report: AnyReport) -> None:
         if (listener := self._at_once.get(type(report))) is not None:

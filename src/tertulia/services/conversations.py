@@ -8,6 +8,7 @@ number is lost. The log's expectation of the newest number makes the same true b
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -41,6 +42,7 @@ from tertulia.ports import (
     NameTaken,
     Page,
 )
+from tertulia.ports.cluster import Homes
 from tertulia.services.cards import Cards
 
 OWN_ROW = (Leg, Sending, Inbound)
@@ -69,9 +71,10 @@ class Conversations:
 
     def __init__(
         self, *, log: EventLog, directory: Directory, announcer: Announcer, cards: Cards,
-        clock: Clock, ids: Ids,
+        clock: Clock, ids: Ids, homes: Homes,
     ) -> None:  # fmt: skip
         self._log = log
+        self._homes = homes
         self._directory = directory
         self._announcer = announcer
         self._cards = cards
@@ -233,6 +236,13 @@ class Conversations:
         await self._log.append(Append(application_id, None, EventId(0), events, changes))
         return events[-1]
 
+    def forget(self, of: Collection[ApplicationId]) -> None:
+        """Let go of what is known of these applications: another server has written of them."""
+        self._cards.clear()
+        for name, live in list(self._live.items()):
+            if live.conversation.profile.application_id in of:
+                del self._live[name]
+
     async def _stands(self, live: _Live) -> bool:
         """Whether a refusal that was decided on this fold may be told: once the fold is durable.
 
@@ -335,7 +345,8 @@ class Conversations:
             if conversation is None:
                 return None
             live = _Live(conversation)
-            self._keep(conversation_id, live)
+            if self._homes.has(conversation.profile.application_id):  # else another writes it
+                self._keep(conversation_id, live)
             return live
         finally:
             del self._loading[conversation_id]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tertulia.model.errors import Unavailable
-from tertulia.model.ids import MessageId
+from tertulia.model.ids import ApplicationId, MessageId
 from tertulia.model.instant import Instant
 from tertulia.model.message_errors import Code
 from tertulia.model.sending import Problem, Sending, SendingStatus
@@ -40,8 +40,8 @@ class Couriers:
         self._records = records
         self._clock = clock
         self._errands = errands
-        self._held: set[MessageId] = set()
-        """Those that somebody here looks after."""
+        self._held: dict[MessageId, ApplicationId] = {}
+        """Those that somebody here looks after, and whose they are."""
         self._has_missed = False
         """Something was left to be found in the store."""
         self._couriers = {
@@ -77,7 +77,7 @@ class Couriers:
             return
         courier = next((each for each in found if each.is_open), found[0])
         if courier.has_room and (courier in behind or not courier.is_behind):
-            self._held.add(sending.id)
+            self._held[sending.id] = sending.application_id
             courier.take(sending)
         else:
             courier.is_behind = True
@@ -114,18 +114,18 @@ class Couriers:
             return False
         for courier in self._couriers.values():
             courier.let_go(known)
-        self._held.add(known.id)
+        self._held[known.id] = known.application_id
         try:
             await self._sendings.revoke(known)
         except Unavailable:
-            self._held.discard(known.id)
+            self._held.pop(known.id, None)
             self.take(known)
             raise
         self.release(known)
         return True
 
     def give_up(self, sending: Sending, status: SendingStatus, problem: Problem) -> None:
-        self._held.add(sending.id)
+        self._held[sending.id] = sending.application_id
         self._errands.run(self._end(sending, status, problem))
 
     async def _end(self, sending: Sending, status: SendingStatus, problem: Problem) -> None:
@@ -136,7 +136,7 @@ class Couriers:
 
     def release(self, sending: Sending) -> None:
         """It waits no longer."""
-        self._held.discard(sending.id)
+        self._held.pop(sending.id, None)
         if any(each.is_behind and each.held < HELD_MAX // 2 for each in self._couriers.values()):
             self._room.set()
 
@@ -144,11 +144,19 @@ class Couriers:
         """Somebody who had been on the way."""
         self._arrived.set()
 
-    async def run(self) -> None:
-        """Take up what was left waiting, and look after what takes too long."""
+    def look_again(self) -> None:
+        """Something may wait in the store that was not accepted here."""
         for courier in self._couriers.values():
             courier.is_behind = True
         self._room.set()
+
+    def holds(self, application_id: ApplicationId) -> bool:
+        """Something of the application is here, waiting or under way."""
+        return application_id in self._held.values()
+
+    async def run(self) -> None:
+        """Take up what was left waiting, and look after what takes too long."""
+        self.look_again()
         while True:
             try:
                 async with asyncio.timeout(SWEEP_SECONDS):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
 from tertulia.model.errors import TertuliaError, Unavailable
+from tertulia.ports.cluster import NotAtHome
 
 RETRY_SECONDS = 0.2
 
@@ -115,9 +116,11 @@ def _complain(error: BaseException) -> None:
 
 
 async def insist(act: Callable[[], Awaitable[T]]) -> T:
-    """Do it, and again for as long as the store cannot take it."""
+    """Do it, and again for as long as the store cannot take it. Raises NotAtHome: it never will."""
     while True:
         try:
             return await act()
+        except NotAtHome:
+            raise
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)

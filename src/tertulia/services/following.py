@@ -128,11 +128,9 @@ class Trail:
     async def _page(self, limit: int) -> list[Event]:
         """From memory, unless a deletion is in it: memory still has what that has blanked."""
         owner = self._scope.application_id
-        recent = self._log.tail(self.position)
-        if recent is not None:
-            own = [event for event in recent if event.application_id == owner]
-            if all(event.type != _DELETION for event in own):
-                return own[:limit]
+        recent = self._log.tail(self.position, owner)
+        if recent is not None and all(event.type != _DELETION for event in recent):
+            return recent[:limit]
         return await self._log.follow(self.position, application_id=owner, limit=limit)
 
     async def _next_known(self, known: "_Known", limit: int) -> list[Event]:
@@ -179,6 +177,7 @@ class Following:
         """Raises EpochOver, InvalidCursor, ConversationNotFound, Unavailable."""
         if start.epoch and start.epoch != self._log.epoch:
             raise EpochOver(epoch=self._log.epoch)
+        await self._log.attend(scope.application_id)
         sequence = EventId(0)
         if scope.conversation_id is not None:
             owner = Actor(scope.application_id)
@@ -226,17 +225,18 @@ class Following:
         """One look at what was appended, for all."""
         if not self._followers:
             return
-        news = self._log.tail(self._told)
-        if news:
-            self._told = news[-1].position
+        news = self._log.attended(self._told)
+        if news is not None:
+            self._told = max(self._told, news.through)
         for follower in self._followers:
-            if news is None or any(map(follower.scope.includes, news)):
+            if news is None or any(map(follower.scope.includes, news.events)):
                 follower.wake()
 
     def _catch_up(self, head: Position) -> None:
         """What was appended while nobody followed need not be looked at again."""
-        if head > self._told:
-            self._told = head
+        at_hand = self._log.attended(head)
+        if at_hand is not None and (newest := min(head, at_hand.through)) > self._told:
+            self._told = newest
             for follower in self._followers:
                 follower.wake()
 

@@ -109,6 +109,9 @@ class Legs:
     def __iter__(self) -> Iterator[LiveLeg]:
         return iter(list(self._live.values()))
 
+    def has_any(self, application_id: ApplicationId) -> bool:
+        return self._counts[application_id] > 0
+
     def within(self, conversation_id: ConversationId) -> list[LiveLeg]:
         """Those in a conversation, in the order in which they came there."""
         return list(self._there.get(conversation_id, {}).values())

@@ -29,7 +29,10 @@ from tertulia.services.errands import Errands, insist
 from tertulia.services.sendings import Sendings
 
 BOOKMARK = "recipients"
+"""How far it was looked at what applications say that have no bookmark of their own."""
 BOOKMARK_SECONDS = 5.0
+FAR = 1000
+"""Positions that an application without messages may be behind."""
 PAGE = 500
 MESSAGE = "message"
 
@@ -44,44 +47,59 @@ class Recipients:
         self._log = log
         self._records = records
         self._errands = errands
-        self._under_way: set[Position] = set()
-        self._newest: tuple[Position, ApplicationId] | None = None
-        self._marked = Position(0)
-        self._is_marking = False
+        self._trails: dict[ApplicationId, _Trail] = {}
 
     @property
     def reactions(self) -> Reactions:
         return {MESSAGE: self._posted}
 
-    async def recover(self, until: Position) -> None:
+    def recover_later(self, application_id: ApplicationId, until: Position) -> None:
+        """`recover`, behind what is going on."""
+        self._errands.insist(partial(self.recover, application_id, until))
+
+    async def recover(self, application_id: ApplicationId, until: Position) -> None:
         """Carry what was said up to there and has not been looked at."""
-        after = await self._records.bookmark(BOOKMARK)
+        after = await self._records.bookmark(bookmark_of(application_id))
         if after is None:
-            await self._begin(until)
+            after = await self._records.bookmark(BOOKMARK)
+        if after is None:
+            await self._begin(until, application_id)
             return
-        while after < until and (page := await self._log.follow(after, limit=PAGE)):
+        trail = self._trails[application_id] = _Trail(after)
+        while after < until and (page := await self._page(application_id, after)):
             for event in page:
                 if event.type == MESSAGE and event.position <= until:
                     self.announced(event)
                     self._errands.in_turn(event.conversation_id, partial(self._posted, event))
             after = page[-1].position
+        if until - trail.marked > FAR:
+            self._mark(application_id, until)
 
-    async def _begin(self, at: Position) -> None:
+    def forget(self, application_id: ApplicationId) -> None:
+        """It is looked after elsewhere."""
+        self._trails.pop(application_id, None)
+
+    async def _page(self, application_id: ApplicationId, after: Position) -> list[Event]:
+        return await self._log.follow(after, application_id=application_id, limit=PAGE)
+
+    async def _begin(self, at: Position, application_id: ApplicationId) -> None:
         """From there on; older messages went to nobody."""
-        self._marked = at
-        for event in await self._log.follow(Position(max(at - 1, 0)), limit=1):
-            await self._records.put_bookmark(BOOKMARK, at, event.application_id)
+        await self._records.put_bookmark(BOOKMARK, at, application_id)
 
     def announced(self, event: Event) -> None:
         """It will be its turn: until then the bookmark stays before it."""
-        self._under_way.add(event.position)
+        name = event.application_id
+        if name not in self._trails:  # the first: what has no bookmark is not recovered
+            self._trails[name] = _Trail(Position(0))
+            self._mark(name, Position(event.position - 1), at_once=True)
+        self._trail(name).under_way.add(event.position)
 
     async def _posted(self, event: Event) -> None:
         try:
             await insist(partial(self._carry, event))
         finally:
-            self._under_way.discard(event.position)
-        self._mark(event)
+            self._trail(event.application_id).under_way.discard(event.position)
+        self._mark(event.application_id, event.position)
 
     async def _carry(self, event: Event) -> None:
         if event.conversation_id is None or event.id is None or event.deleted_at is not None:
@@ -92,21 +110,43 @@ class Recipients:
             order, problem = _ordered(event, member)
             await self._sendings.send_for(place, order, event.application_id, problem)
 
-    def _mark(self, event: Event) -> None:
-        if self._newest is None or event.position > self._newest[0]:
-            self._newest = event.position, event.application_id
-        if not self._is_marking:
-            self._is_marking = True
-            self._errands.after(BOOKMARK_SECONDS, self._put_bookmark)
+    def _trail(self, application_id: ApplicationId) -> "_Trail":
+        return self._trails.setdefault(application_id, _Trail(Position(0)))
 
-    async def _put_bookmark(self) -> None:
-        self._is_marking = False
-        assert self._newest is not None
-        newest, application_id = self._newest
-        done = Position(min(self._under_way) - 1) if self._under_way else newest
-        if done > self._marked:
-            await self._records.put_bookmark(BOOKMARK, done, application_id)
-            self._marked = done
+    def _mark(
+        self, application_id: ApplicationId, position: Position, *, at_once: bool = False
+    ) -> None:
+        trail = self._trail(application_id)
+        trail.newest = max(trail.newest, position)
+        if not trail.is_marking:
+            trail.is_marking = True
+            seconds = 0.0 if at_once else BOOKMARK_SECONDS
+            self._errands.after(seconds, partial(self._put_bookmark, application_id))
+
+    async def _put_bookmark(self, application_id: ApplicationId) -> None:
+        trail = self._trails.get(application_id)
+        if trail is None:
+            return
+        trail.is_marking = False
+        done = Position(min(trail.under_way) - 1) if trail.under_way else trail.newest
+        if done > trail.marked:
+            await self._records.put_bookmark(bookmark_of(application_id), done, application_id)
+            trail.marked = done
+
+
+class _Trail:
+    """How far an application's messages have been carried."""
+
+    __slots__ = ("is_marking", "marked", "newest", "under_way")
+
+    def __init__(self, marked: Position) -> None:
+        self.marked = self.newest = marked
+        self.under_way: set[Position] = set()
+        self.is_marking = False
+
+
+def bookmark_of(application_id: ApplicationId) -> str:
+    return f"{BOOKMARK}:{application_id}"
 
 
 def _reached(room: Conversation, event: Event) -> Iterator[Member]:

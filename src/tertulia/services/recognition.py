@@ -20,7 +20,8 @@ from tertulia.model.events.audio import (
 from tertulia.model.events.registry import Body, encode_body
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
-from tertulia.ports import Ids, MediaUnavailable, Reading, Speech
+from tertulia.ports import Ids, MediaUnavailable
+from tertulia.ports.speech import Reading, Speech
 from tertulia.services.conductor import Hearings
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands, insist

@@ -23,7 +23,8 @@ from tertulia.model.events.registry import Body, encode_body
 from tertulia.model.ids import ApplicationId, ConversationId, LegId, MediaId
 from tertulia.model.instant import iso
 from tertulia.model.leg import Leg
-from tertulia.ports import Ids, MediaUnavailable, Reading, Speech, Workers
+from tertulia.ports import Ids, MediaUnavailable, Workers
+from tertulia.ports.speech import Reading, Speech
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands, insist

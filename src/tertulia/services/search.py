@@ -113,6 +113,8 @@ class Indexer:
         self._monotonic = monotonic
         self._at: Position | None = None
         """Up to where it is indexed; None when the index has to be asked."""
+        self.reached: Position | None = None
+        """The same, as last known."""
         self._news = asyncio.Event()
         log.on_append(self._news.set)
 
@@ -136,10 +138,12 @@ class Indexer:
         at, self._at = self._at, None
         if at is None:
             at = await self._index.begin(self._log.epoch, await self._log.head())
+            self.reached = at
         while events := await self._behind(at):
             at = events[-1].position
             began = self._monotonic()
             await self._index.write(text_changes(events), at)
+            self.reached = at
             if len(events) == BATCH:  # much is behind: leave the machine to those who post
                 await asyncio.sleep(IDLE_SHARE * (self._monotonic() - began))
         self._at = at

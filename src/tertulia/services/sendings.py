@@ -167,6 +167,12 @@ class Sendings:
             raise MessageNotFound()
         return found
 
+    async def application_of(self, carrier: str, ref: str) -> ApplicationId | None:
+        """Whose message a carrier calls so. None: nobody's, or not known by that name yet."""
+        recent = self._recent.get(self._by_ref.get((carrier, ref), MessageId("")))
+        found = recent or await self._records.sending_of(carrier, ref)
+        return found.application_id if found is not None else None
+
     async def owner_of(self, message_id: MessageId) -> ApplicationId:
         """Raises MessageNotFound."""
         return (await self._known(message_id)).application_id

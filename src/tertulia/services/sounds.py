@@ -26,7 +26,8 @@ from tertulia.model.events.audio import (
 from tertulia.model.events.registry import encode_body
 from tertulia.model.ids import ApplicationId, ConversationId, LegId
 from tertulia.model.leg import Leg
-from tertulia.ports import MediaUnavailable, Speech, Utterance
+from tertulia.ports import MediaUnavailable
+from tertulia.ports.speech import Speech, Utterance
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.conversations import Conversations
 from tertulia.services.errands import Errands, insist

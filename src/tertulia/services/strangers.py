@@ -5,6 +5,7 @@ nothing a rule of the settings holds.
 """
 
 import logging
+from collections.abc import Collection
 from enum import StrEnum
 from functools import partial
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from tertulia.model.actor import Actor
 from tertulia.model.conversation import ConversationDraft
 from tertulia.model.errors import DuplicateConversationName, TertuliaError, Unavailable
-from tertulia.model.ids import ConversationId
+from tertulia.model.ids import ApplicationId, ConversationId
 from tertulia.model.membership import MemberDraft, UserReference
 from tertulia.model.message_hooks import inbound_members
 from tertulia.model.sending import Inbound, address
@@ -73,10 +74,11 @@ class Strangers:
         self._errands = errands
         self.rule = Unknown.WEBHOOK
 
-    async def recover(self) -> None:
-        """Decide about what was undecided when the hub ended."""
+    async def recover(self, of: Collection[ApplicationId]) -> None:
+        """Decide about what was undecided when the hub that had these applications ended."""
         for inbound in await self._records.undecided(RECOVERED_MAX):
-            self.decide_later(inbound)
+            if inbound.application_id in of:
+                self.decide_later(inbound)
 
     def decide_later(self, inbound: Inbound) -> None:
         """Find a place for it. What comes from one address is decided about in its order."""

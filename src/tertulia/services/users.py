@@ -22,6 +22,7 @@ from tertulia.model.ids import ApplicationId, UserId
 from tertulia.model.state import User, UserProperties
 from tertulia.model.validation import NO_NUL, convert
 from tertulia.ports import Clock, Directory, Ids, ListedUser, NameTaken, Page
+from tertulia.ports.cluster import Homes
 from tertulia.services.cards import Cards
 
 UserName = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_NUL)]
@@ -74,10 +75,14 @@ class _Turns:
 
 
 class Users:
-    """The only one who writes users, so what it remembers of them is true."""
+    """The only one who writes users of an application that is at home here, so what it remembers
+    of those is true. A node that is none's home makes users at most, at their first login."""
 
-    def __init__(self, *, directory: Directory, cards: Cards, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, *, directory: Directory, cards: Cards, clock: Clock, ids: Ids, homes: Homes
+    ) -> None:
         self._directory = directory
+        self._homes = homes
         self._cards = cards
         self._clock = clock
         self._ids = ids
@@ -125,7 +130,7 @@ class Users:
         user = await self._directory.user_named(application_id, name)
         if user is None:
             return None
-        if user.id in self._turns:  # it may be changing now
+        if user.id in self._turns or not self._homes.has(application_id):  # it may be changing now
             return user.id
         self._ids_by_name[key] = user.id
         if len(self._ids_by_name) > REMEMBERED_MAX:
@@ -211,7 +216,14 @@ class Users:
         self._doubtful.discard(user.id)
         self._remember(user)
 
+    def clear(self) -> None:
+        """Others may write what is remembered."""
+        self._users.clear()
+        self._ids_by_name.clear()
+
     def _remember(self, user: User) -> User:
+        if not self._homes.has(user.application_id):
+            return user
         self._users[user.id] = user
         if len(self._users) > REMEMBERED_MAX:
             self._users.popitem(last=False)

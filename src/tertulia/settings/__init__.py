@@ -18,6 +18,8 @@ from msgspec.structs import fields, replace
 from tertulia.settings.groups import (
     GROUPS,
     Account,
+    Bus,
+    Cluster,
     Data,
     Dev,
     Http,
@@ -37,9 +39,9 @@ from tertulia.settings.groups import (
 )
 
 __all__ = [
-    "GROUPS", "Account", "Data", "Dev", "Http", "Inspector", "Limits", "Log", "Media", "Messaging",
-    "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Store", "Webhooks", "Wire",
-    "load", "reference",
+    "GROUPS", "Account", "Bus", "Cluster", "Data", "Dev", "Http", "Inspector", "Limits", "Log",
+    "Media", "Messaging", "Rtc", "Sessions", "Settings", "SettingsError", "Sip", "Speech", "Store",
+    "Webhooks", "Wire", "load", "reference",
 ]  # fmt: skip
 
 PREFIX = "TERTULIA_"

@@ -56,6 +56,62 @@ class Store(Struct, frozen=True):
         return f"Store({'…' if self.url else ''})"
 
 
+class Cluster(Struct, frozen=True):
+    """One of several nodes on one store. All of them have the same [store], [bus], [account]."""
+
+    node: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9-]{0,40}$",
+            description="Name of this node, unlike any other's: a-z, 0-9, -. Empty: there is only"
+            " one. Needs store.url.",
+        ),
+    ] = ""
+    url: Annotated[
+        str, _text("Where other nodes reach the http port of this one: http://10.0.0.2:8080.")
+    ] = ""
+    secret: Annotated[str, _text("By which nodes know each other; the same everywhere.")] = ""
+    lease_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=60,
+            description="Seconds after the last sign of life that others take over its"
+            " applications.",
+        ),
+    ] = 2.5
+    drain_s: Annotated[
+        float, _seconds("For calls to end by themselves when a node is told to end.")
+    ] = 20.0
+
+    def __post_init__(self) -> None:
+        if self.node and not (self.url.startswith("http://") and len(self.secret) >= 16):
+            raise ValueError("a node needs a url (http://…) and a secret of 16 characters or more")
+
+    def __repr__(self) -> str:
+        return f"Cluster({self.node!r}, …)"
+
+
+class Bus(Struct, frozen=True):
+    """What carries words between nodes."""
+
+    url: Annotated[
+        str,
+        _text(
+            "nats://HOST:PORT, several joined by commas, with the extra `nats`; empty: the store's"
+            " PostgreSQL carries them."
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        schemes = ("nats://", "tls://")
+        if self.url and not all(each.startswith(schemes) for each in self.url.split(",")):
+            raise ValueError("url is empty, or starts with nats:// or tls://")
+
+    def __repr__(self) -> str:
+        return f"Bus({'…' if self.url else ''})"
+
+
 class Http(Struct, frozen=True):
     """The listeners for REST and sessions."""
 
@@ -399,6 +455,8 @@ class Settings(Struct, frozen=True):
 
     data: Data = Data()
     store: Store = Store()
+    cluster: Cluster = Cluster()
+    bus: Bus = Bus()
     http: Http = Http()
     sip: Sip = Sip()
     rtc: Rtc = Rtc()

@@ -13,6 +13,7 @@ from tertulia.ports import Clock, Ids
 from tertulia.ports.phones import Subscribers
 from tertulia.protocols.sip import signals, verbs
 from tertulia.protocols.sip.digest import Credentials
+from tertulia.protocols.sip.flow import Flow
 from tertulia.protocols.sip.grammar import Malformed
 from tertulia.protocols.sip.uri import SipUri, parse_uri
 from tertulia.settings import Settings
@@ -24,6 +25,7 @@ from tertulia.sip.legs import CarriedLeg, CarriedLegs
 from tertulia.sip.plan import Plan
 from tertulia.sip.registrar import Registrar
 from tertulia.sip.routing import Router
+from tertulia.sip.sharing import Shared, SharedRegistrar
 from tertulia.sip.shell import Shell
 from tertulia.sip.transports import Secrecy
 from tertulia.sip.trunks import Registrations, Trunks, enter
@@ -39,23 +41,27 @@ _log = logging.getLogger(__name__)
 class SipCarrier:
     """Make it on the loop, `start` it, `close` it in the end.
 
-    `phones` says where the simulated phones are, for a plan that has them.
+    `phones` says where the simulated phones are, for a plan that has them; `shared` is what
+    a node among others has in common with them.
     """
 
     def __init__(
         self, settings: Settings, *, plan: Plan, subscribers: Subscribers, clock: Clock, ids: Ids,
         phones: Callable[[], tuple[str, int] | None] | None = None,
+        shared: Shared | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._legs = legs = CarriedLegs()
         self._registrar = registrar = Registrar()
         self._trunks = trunks = Trunks(plan, phones)
         self._shell = shell = Shell(
-            settings, hear=self._hear, lost=registrar.lost, name_call=ids.bare,
+            settings, hear=self._hear, lost=self._lost, name_call=ids.bare,
             is_trusted=lambda host: trunks.sender(host) is not None,
             credentials=self._credentials, hosts=trunks.hosts,
         )  # fmt: skip
-        self._registrations = Registrations(trunks, shell.tell, shell.counts)
+        self._registrations = Registrations(
+            trunks, shell.tell, shell.counts, shared.is_ours if shared else None
+        )
         self._entrance = Entrance(
             shell, plan=plan, trunks=trunks, registrar=registrar, subscribers=subscribers,
             settings=settings.sip, admit=self._admit, holder=self._holder,
@@ -64,6 +70,16 @@ class SipCarrier:
             plan, trunks, registrar, now=lambda: shell.now, domain=lambda: self._domain,
             is_us=self._is_us,
         )  # fmt: skip
+        self.shared = (
+            SharedRegistrar(
+                registrar, shared.registrations, router.softphones, now=lambda: shell.now
+            )
+            if shared
+            else None
+        )
+        """What all nodes know of softphones; None: there is one node."""
+        if self.shared is not None:
+            self._entrance.register = self.shared.register
         self._dialler = Dialler(shell, router, trunks, legs, self._emit)
         self._ladder = Ladder(legs, clock, self._emit)
         self._listener: Callable[[AnySignal], None] = lambda _: None
@@ -85,7 +101,9 @@ class SipCarrier:
 
     async def start(self, host: str, secrecy: Secrecy | None) -> None:
         """Listen, on `host` unless the settings name another, and register with trunks. Raises
-        OSError."""
+        OSError, Unavailable."""
+        if self.shared is not None:
+            await self.shared.start()
         await self._shell.transports.open(host, secrecy)
         sip = self._settings.sip
         self._domain = sip.domain or sip.external_address or sip.host or host
@@ -114,6 +132,12 @@ class SipCarrier:
             **{f"agent_{name}": ("gauge", size) for name, size in shell.sizes.items()},
             **{f"{name}_total": ("counter", count) for name, count in counted},
         }
+
+    def leave(self) -> None:
+        """Let in no more calls and softphones: they are to go to other nodes. What is there goes
+        on."""
+        self._entrance.is_closed = True
+        self._registrations.leave()
 
     async def close(self) -> None:
         """End all calls, take back registrations, and let the other ends hear of it."""
@@ -179,6 +203,11 @@ class SipCarrier:
         carried = self._legs.get(leg)
         if carried is not None and carried.outgoing is None:
             self._shell.tell(verb(carried.call))
+
+    def _lost(self, flow: Flow) -> None:
+        gone = self._registrar.lost(flow)
+        if gone and self.shared is not None:
+            self._shell.start(self.shared.lost(gone))
 
     # ── what is heard of calls ──
 

@@ -6,7 +6,7 @@ challenged, whether it names somebody or nobody, and learns nothing from that.
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import Struct
 
@@ -24,7 +24,7 @@ from tertulia.protocols.sip.verbs import Challenge, Pairs, Refuse, Respond
 from tertulia.settings import Sip
 from tertulia.sip.identity import calling, somebody
 from tertulia.sip.plan import SIMULATED, Plan, is_number, plain
-from tertulia.sip.registrar import Owner, Registrar
+from tertulia.sip.registrar import Outcome, Owner, Registrar
 from tertulia.sip.shell import Shell
 from tertulia.sip.trunks import Trunk, Trunks
 
@@ -34,6 +34,9 @@ MD5_ONLY = re.compile(r"baresip v[01]\.")
 """COMPAT: softphones that understand no challenge when they do not understand each."""
 WAITING_MAX = 4096
 """Calls whose caller's credentials are being looked at."""
+
+
+Register = Callable[[Owner, Request, Flow], Awaitable[Outcome]]
 
 
 class Guest(Struct, frozen=True):
@@ -65,9 +68,16 @@ class Entrance:
         self._subscribers = subscribers
         self._admit = admit
         self._holder = holder
+        self.register: Register = self._register_here
+        """Carries out a REGISTER whose sender has shown to be the owner."""
         self._waiting: set[str] = set()
+        self.is_closed = False
+        """Nobody comes in any more."""
 
     def invited(self, signal: Invited) -> None:
+        if self.is_closed:
+            self._shell.tell(Refuse(signal.call, 503, headers=BUSY))
+            return
         trunk = self._trunks.sender(signal.flow.peer[0])
         if trunk is not None and not self._is_softphone(signal):
             guest = self._by_trunk(signal, trunk)
@@ -90,7 +100,7 @@ class Entrance:
             self._shell.tell(Respond(signal.call, 405, headers=(("Allow", "INVITE, REGISTER"),)))
         elif not signal.message.headers.all("Authorization"):
             self._challenge(signal.call, signal.message)
-        elif not self._shell.start(self._judge_registration(signal)):
+        elif self.is_closed or not self._shell.start(self._judge_registration(signal)):
             self._shell.tell(Respond(signal.call, 503, headers=BUSY))
 
     def gone(self, call: str) -> None:
@@ -161,9 +171,12 @@ class Entrance:
             self._shell.tell(Respond(signal.call, 403))
         elif found is not None:
             owner = Owner(found.application_id, found.name)
-            outcome = self._registrar.register(owner, message, signal.flow, self._shell.now)
+            outcome = await self.register(owner, message, signal.flow)
             self._shell.counts.note("registrations")
             self._shell.tell(Respond(signal.call, outcome.code, outcome.text, outcome.headers))
+
+    async def _register_here(self, owner: Owner, request: Request, flow: Flow) -> Outcome:
+        return self._registrar.register(owner, request, flow, self._shell.now)
 
     async def _identify(
         self, call: str, message: Request, flow: Flow, uri: SipUri

@@ -76,7 +76,12 @@ class Outgoing:
     @property
     def outcome(self) -> Failure:
         """Of all failures the one that says most."""
-        return min(self._failures, key=_rank, default=Failure(480))
+        return most_telling(self._failures)
+
+
+def most_telling(failures: Iterable[Failure]) -> Failure:
+    """Of several ways that have come to nothing."""
+    return min(failures, key=_rank, default=Failure(480))
 
 
 def _rank(failure: Failure) -> tuple[bool, int, int]:

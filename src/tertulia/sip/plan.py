@@ -59,6 +59,8 @@ class TrunkPlan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     register: bool = False
     register_interval: Annotated[int, Meta(ge=60, le=86_400)] = 3600
     """Seconds."""
+    every_node: bool = False
+    """In a cluster every node registers, rather than one for all."""
     from_networks: tuple[str, ...] = ()
     """Whence its calls come in without credentials, as CIDR."""
     inbound_username: Text = ""

@@ -4,7 +4,7 @@ A softphone is called by the flow that its registration came by, whatever its Co
 the way through its NAT.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -80,10 +80,19 @@ class Registrar:
     def flows(self) -> Iterator[Flow]:
         yield from self._flows
 
-    def lost(self, flow: Flow) -> None:
-        """A connection has ended, and with it what was registered by it."""
+    def lost(self, flow: Flow) -> dict[Owner, list[str]]:
+        """A connection has ended, and with it what was registered by it: contacts by user."""
+        gone: dict[Owner, list[str]] = {}
         for owner in list(self._flows.get(flow, ())):
-            self._keep(owner, [each for each in self._bindings[owner] if each.flow != flow])
+            bindings = self._bindings[owner]
+            gone[owner] = [str(each.uri) for each in bindings if each.flow == flow]
+            self._keep(owner, [each for each in bindings if each.flow != flow])
+        return gone
+
+    def drop(self, owner: Owner, contacts: Container[str]) -> None:
+        """These are no longer here."""
+        bindings = self._bindings.get(owner, [])
+        self._keep(owner, [each for each in bindings if str(each.uri) not in contacts])
 
     def expire(self, now: float) -> None:
         for owner in list(self._bindings):
@@ -102,7 +111,7 @@ class Registrar:
     ) -> Outcome | None:
         made = list(kept)
         for contact in request.contacts:
-            seconds = _seconds(request, contact)
+            seconds = seconds_of(request, contact)
             if 0 < seconds < MIN_SECONDS:
                 return Outcome(423, headers=(("Min-Expires", str(MIN_SECONDS)),))
             if not contact.uri.is_sip or not contact.uri.host:
@@ -138,7 +147,8 @@ class Registrar:
             del self._bindings[owner]
 
 
-def _seconds(request: Request, contact: NameAddr) -> int:
+def seconds_of(request: Request, contact: NameAddr) -> int:
+    """For which a contact is to be registered; 0 to take it back."""
     seconds = contact.expires
     if seconds is None:
         seconds = request.headers.read(fields.EXPIRES)

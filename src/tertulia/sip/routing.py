@@ -42,6 +42,16 @@ class Router:
             return self._user(call.application_id, to.extension)
         return NO_ADDRESS
 
+    def softphones(self, call: Dial) -> Owner | None:
+        """Whose softphones it is for, if that user has any."""
+        if call.to.type == "vbc" and call.to.extension:
+            return Owner(call.application_id, call.to.extension)
+        uri = _read(call.to.uri or "") if call.to.type == "sip" else None
+        if uri is None or uri.scheme == "tel" or not uri.user:
+            return None
+        is_ours = self._plan.tenant(uri.address) == call.application_id
+        return Owner(call.application_id, uri.user) if is_ours else None
+
     def _phone(self, number: str) -> Waves | Failure:
         if not is_number(number):
             return NO_ADDRESS

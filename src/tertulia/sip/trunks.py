@@ -19,6 +19,8 @@ REFRESH = 0.8
 """Share of a registration's life after which it is made again."""
 FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 """Seconds after a registration that failed; doubled."""
+LOOK_SECONDS = 1.0
+"""Between two looks at which trunks are this node's to register."""
 SOON = 10.0
 """Seconds that a caller is told to wait when there is no saying when a call will end."""
 
@@ -148,11 +150,20 @@ class Trunks:
 
 
 class Registrations:
-    """Keeps those trunks registered that ask for it. Their questions are named `register:NAME`."""
+    """Keeps those trunks registered that ask for it. Their questions are named `register:NAME`.
+
+    `is_ours` says of a trunk's name whether this node is to register it: of several that were, each
+    would get the calls that come by it.
+    """
 
     def __init__(
-        self, trunks: Iterable[Trunk], tell: Callable[[AnyVerb], None], counts: Counts
-    ) -> None:
+        self, trunks: Iterable[Trunk], tell: Callable[[AnyVerb], None], counts: Counts,
+        is_ours: Callable[[str], bool] | None = None,
+    ) -> None:  # fmt: skip
+        self._is_ours = is_ours
+        self._is_leaving = False
+        self._wanted: set[str] = set()
+        self._looking: asyncio.TimerHandle | None = None
         self._trunks = {f"register:{each.name}": each for each in trunks if each.plan.register}
         self._tell = tell
         self._counts = counts
@@ -163,8 +174,22 @@ class Registrations:
         self._ending: asyncio.Future[None] | None = None
 
     def start(self) -> None:
-        for call in self._trunks:
+        for call, trunk in self._trunks.items():
+            self._decide(call, trunk)
+        if self._is_ours is not None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.start)
+
+    def _decide(self, call: str, trunk: Trunk) -> None:
+        is_ours = self._is_ours is None or trunk.plan.every_node or self._is_ours(trunk.name)
+        is_ours = is_ours and not self._is_leaving
+        if is_ours and call not in self._wanted:
+            self._wanted.add(call)
             self._register(call)
+        elif not is_ours and call in self._wanted:
+            self._wanted.discard(call)
+            if (timer := self._timers.pop(call, None)) is not None:
+                timer.cancel()
+            self._register(call, expires=0)
 
     def trunk(self, call: str) -> Trunk | None:
         """Whose question that is."""
@@ -174,6 +199,8 @@ class Registrations:
         trunk = self._trunks[reply.call]
         if self._ending is not None:
             self._took_back(reply.call, trunk)
+        elif reply.call not in self._wanted:
+            self.up.discard(trunk.name)
         elif 200 <= reply.code < 300:
             self._counts.note("registrations")
             self.up.add(trunk.name)
@@ -186,8 +213,16 @@ class Registrations:
             failures = self._failures[reply.call] = self._failures.get(reply.call, 0) + 1
             self._again(reply.call, min(FIRST_RETRY * 2 ** min(failures, 10), LONGEST_RETRY))
 
+    def leave(self) -> None:
+        """Take back what is registered: no more calls are to come by it."""
+        self._is_leaving = True
+        for call, trunk in self._trunks.items():
+            self._decide(call, trunk)
+
     async def end(self, patience: float) -> None:
         """Take back what is registered."""
+        if self._looking is not None:
+            self._looking.cancel()
         for timer in self._timers.values():
             timer.cancel()
         self._ending = asyncio.get_running_loop().create_future()

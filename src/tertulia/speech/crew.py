@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from tertulia.ports import SpeechUnavailable
+from tertulia.ports.speech import SpeechUnavailable
 from tertulia.settings import Speech
 from tertulia.speech.engine import Declined, Engine, Lost
 from tertulia.speech.installed import Program

@@ -13,7 +13,7 @@ import soxr
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.messages import Hear, Heard, Order, Progress
 from tertulia.speech.serving import Work
 

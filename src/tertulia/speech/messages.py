@@ -9,7 +9,7 @@ import struct
 import msgspec
 from msgspec import Struct
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.ssml import Segment
 
 MESSAGE_MAX = 16 * 1024 * 1024

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from tertulia.ports import Reading, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Reading, SpeechUnavailable, Utterance
 from tertulia.settings import Speech as Settings
 from tertulia.speech.crew import Crew, size
 from tertulia.speech.installed import Installed, Program, find

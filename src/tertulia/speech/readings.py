@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 
 _FAR = 0.2
 _WHOLE = 0.85

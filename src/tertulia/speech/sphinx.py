@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.hearing import RATE, listening
 from tertulia.speech.messages import Hear
 from tertulia.speech.readings import distinct, trusted

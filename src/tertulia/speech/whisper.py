@@ -13,7 +13,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
-from tertulia.ports import Reading
+from tertulia.ports.speech import Reading
 from tertulia.speech.hearing import RATE, listening
 from tertulia.speech.messages import Hear
 from tertulia.speech.readings import clipped, distinct, joined, trusted

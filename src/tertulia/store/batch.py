@@ -214,9 +214,9 @@ class Batch:
         return self._log
 
     @property
-    def position(self) -> int:
-        """Of the newest event, once this is written."""
-        return self._heads.position
+    def heads(self) -> Heads:
+        """As they will be once this is written."""
+        return self._heads
 
     @property
     def is_log_only(self) -> bool:

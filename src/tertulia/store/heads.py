@@ -30,7 +30,7 @@ class Stream(Struct):
 class Heads:
     def __init__(self, found: str) -> None:
         """`found` is what the statement `heads` answers."""
-        self.position, self._conversation, self.applications = _HEADS.decode(found)
+        self.position, self.conversations, self.applications = _HEADS.decode(found)
         self.streams: dict[ConversationId, Stream] = {}
 
     def unknown(self, wanted: Iterable[ConversationId]) -> list[ConversationId]:
@@ -50,6 +50,6 @@ class Heads:
         return number
 
     def add_conversation(self, conversation_id: ConversationId) -> Stream:
-        self._conversation += 1
-        stream = self.streams[conversation_id] = Stream(self._conversation, 0)
+        self.conversations += 1
+        stream = self.streams[conversation_id] = Stream(self.conversations, 0)
         return stream

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from tertulia.model.errors import Unavailable
 from tertulia.model.event import Event
 from tertulia.model.ids import ApplicationId, ConversationId, EventId, Position, UserId
-from tertulia.ports import Append, EventQuery
+from tertulia.ports import Append, EventQuery, Stretch
 from tertulia.store import rows
 from tertulia.store.entry import append_entry
 from tertulia.store.queries import listing
@@ -68,8 +68,18 @@ class StoredLog:
     ) -> list[Event]:
         return await self._events("follow_user", after=after, user=user_id, limit=limit)
 
-    def tail(self, after: Position) -> list[Event] | None:
-        return None if self._tail is None else self._tail.after(after)
+    def tail(
+        self, after: Position, application_id: ApplicationId | None = None
+    ) -> list[Event] | None:
+        return None if self._tail is None else self._tail.after(after, application_id)
+
+    def attended(self, after: Position) -> Stretch | None:
+        return None if self._tail is None else self._tail.stretch(after)
+
+    async def attend(self, application_id: ApplicationId) -> Position:
+        if self._tail is None:
+            return await self.head()
+        return self._tail.attend(application_id)
 
     async def _events(self, name: str, **parameters: Parameter) -> list[Event]:
         found = await self._reader.read(name, rows.events, parameters)
@@ -77,6 +87,11 @@ class StoredLog:
 
     async def head(self) -> Position:
         return await self._reader.read("head", rows.position)
+
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """As `on_append`, of this process's own writes only."""
+        if self._writer is not None:
+            self._writer.on_batch(wake)
 
     def on_append(self, wake: Callable[[], None]) -> None:
         if self._writer is not None:

@@ -43,6 +43,7 @@ from tertulia.ports import (
     ListedUser,
     Page,
     Records,
+    Stretch,
 )
 from tertulia.store.guards import Removal, place, places, scan_of, sort_key
 from tertulia.store.memory_messages import MemoryMessages
@@ -110,8 +111,18 @@ class MemoryLog:
         behind = self._tables.log[max(after, 0) :]
         return [event for event in behind if event.id and event.conversation_id in rooms][:limit]
 
-    def tail(self, after: Position) -> list[Event] | None:
-        return self._tables.log[max(after, 0) :]
+    def tail(
+        self, after: Position, application_id: ApplicationId | None = None
+    ) -> list[Event] | None:
+        behind = self._tables.log[max(after, 0) :]
+        return [event for event in behind if application_id in (None, event.application_id)]
+
+    def attended(self, after: Position) -> Stretch | None:
+        found = self._tables.log[max(after, 0) :]
+        return Stretch(found, Position(len(self._tables.log)))
+
+    async def attend(self, application_id: ApplicationId) -> Position:
+        return Position(0)
 
     async def head(self) -> Position:
         return Position(len(self._tables.log))

@@ -11,6 +11,7 @@ from asyncpg import Connection
 from msgspec.json import Decoder
 
 from tertulia.model.errors import Unavailable
+from tertulia.store.owner import Owner
 from tertulia.store.postgres_migrations import SCHEMA, check
 from tertulia.store.postgres_queries import STATEMENTS
 from tertulia.store.sides import Parameter
@@ -61,15 +62,32 @@ async def part(connection: Connection) -> None:
         await connection.close(timeout=1.0)
 
 
+class Stateless(Connection):
+    """Leaves nothing behind that would have to be reset when it goes back into its pool: that would
+    be one more transaction a use."""
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class PooledReader:
     """A bounded number of connections, made when they are needed."""
 
-    def __init__(self, url: str, *, connections: int = READERS_MAX) -> None:
+    def __init__(
+        self, url: str, *, owner: Owner | None = None, connections: int = READERS_MAX
+    ) -> None:
+        """`owner`: what is to be looked after is that of applications at home with it."""
         self._place = place_of(url)
+        self._owner: dict[str, Parameter] = {
+            "node": owner.node if owner else None,
+            "incarnation": owner.incarnation if owner else None,
+        }
         self._pool = asyncpg.create_pool(
             url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
             command_timeout=READ_SECONDS, max_cached_statement_lifetime=0,
-            server_settings=_settings("reader", {}),
+            server_settings=_settings("reader", {}), connection_class=Stateless,
         )  # fmt: skip
 
     async def check(self) -> None:
@@ -87,7 +105,7 @@ class PooledReader:
         self, name: str, decoder: "Decoder[T]", parameters: Mapping[str, Parameter] | None = None
     ) -> T:
         statement = STATEMENTS[name]
-        arguments = statement.arguments(parameters or {})
+        arguments = statement.arguments({**self._owner, **(parameters or {})})
         try:
             try:
                 found = await self._pool.fetchval(statement.sql, *arguments)

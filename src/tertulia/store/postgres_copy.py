@@ -93,7 +93,12 @@ class PostgresCopy:
     async def finish(self, head: Head) -> None:
         execute = self._connection.execute
         await execute("UPDATE meta SET value = $1 WHERE key = 'epoch'", head.epoch)
-        await execute("UPDATE head SET position = $1", head.position)
+        await execute(
+            "UPDATE head SET position = $1,"
+            " conversations = (SELECT coalesce(max(number), 0) FROM conversations),"
+            " applications = (SELECT coalesce(max(number), 0) FROM applications)",
+            head.position,
+        )
         for name in await self._numbered():
             await execute(
                 f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number))"
@@ -104,7 +109,7 @@ class PostgresCopy:
         """The tables that number their rows themselves."""
         found = await self._connection.fetch(
             "SELECT table_name FROM information_schema.columns"
-            " WHERE table_schema = $1 AND is_identity = 'YES'",
+            " WHERE table_schema = $1 AND is_identity = 'YES' AND column_name = 'number'",
             SCHEMA,
         )
         return [row["table_name"] for row in found]

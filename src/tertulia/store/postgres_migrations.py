@@ -13,7 +13,10 @@ from tertulia.store.migrations import Migration, UnknownSchema
 from tertulia.store.queries import read_sql
 
 SCHEMA = "tertulia"
-MIGRATIONS = (Migration(1, read_sql("postgres_schema.sql")),)
+MIGRATIONS = (
+    Migration(1, read_sql("postgres_schema.sql")),
+    Migration(2, read_sql("postgres_cluster.sql")),
+)
 """Append only."""
 
 _PATIENT = """

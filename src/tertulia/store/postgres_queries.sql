@@ -198,8 +198,15 @@ SELECT '{"count":' || (SELECT count(*) {calls_within_conversation}) || ',"calls"
     ) AS slice JOIN legs AS l ON l.number = shown
 ), '') || ']}'
 
+-- What is to be looked after is looked after at home.
+-- fragment: at_home
+(:node::text IS NULL OR application IN (
+    SELECT a.number FROM homes AS h JOIN applications AS a ON a.id = h.application
+    WHERE h.node = :node AND h.incarnation = :incarnation))
+
 -- page: open_legs
-SELECT '[' || number || ',' || leg || ']' AS line FROM legs WHERE NOT is_over ORDER BY number
+SELECT '[' || number || ',' || leg || ']' AS line FROM legs
+WHERE NOT is_over AND {at_home} ORDER BY number
 
 -- page: sending
 SELECT sending AS line FROM sendings WHERE id = :message
@@ -210,11 +217,11 @@ WHERE r.carrier = :carrier AND r.ref = :ref
 
 -- page: unsent
 SELECT '[' || number || ',' || sending || ']' AS line FROM sendings
-WHERE stage = 0 AND number > :after ORDER BY number LIMIT :limit
+WHERE stage = 0 AND number > :after AND {at_home} ORDER BY number LIMIT :limit
 
 -- page: overdue
 SELECT sending AS line FROM sendings
-WHERE stage = 1 AND due_at <= :now ORDER BY due_at LIMIT :limit
+WHERE stage = 1 AND due_at <= :now AND {at_home} ORDER BY due_at LIMIT :limit
 
 -- page: inbound
 SELECT inbound AS line FROM inbounds WHERE id = :message
@@ -223,7 +230,8 @@ SELECT inbound AS line FROM inbounds WHERE id = :message
 SELECT inbound AS line FROM inbounds WHERE carrier = :carrier AND ref = :ref
 
 -- page: undecided
-SELECT inbound AS line FROM inbounds WHERE is_waiting ORDER BY number LIMIT :limit
+SELECT inbound AS line FROM inbounds
+WHERE is_waiting AND {at_home} ORDER BY number LIMIT :limit
 
 -- page: members_at
 SELECT m.member AS line FROM members AS m JOIN conversations AS c ON c.number = m.conversation
@@ -236,10 +244,12 @@ SELECT coalesce((SELECT position::text FROM bookmarks WHERE name = :name), 'null
 
 -- page: expired
 SELECT to_json(id)::text AS line FROM conversations
-WHERE expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at LIMIT :limit
+WHERE expires_at IS NOT NULL AND expires_at <= :now AND {at_home}
+ORDER BY expires_at LIMIT :limit
 
 -- name: next_expiry
-SELECT coalesce(min(expires_at)::text, 'null') FROM conversations WHERE expires_at IS NOT NULL
+SELECT coalesce(min(expires_at)::text, 'null') FROM conversations
+WHERE expires_at IS NOT NULL AND {at_home}
 
 -- fragment: user
 '[' || number || ',' || "user" || ']' AS line FROM users
@@ -270,15 +280,22 @@ ORDER BY created_at, number
 
 -- Until the commit nobody else writes.
 -- name: lock
-SELECT writer, batch FROM head FOR UPDATE
+SELECT position, writer, batch, conversations, applications, homes FROM head FOR UPDATE
 
 -- name: last_batch
 SELECT batch FROM writers WHERE id = :writer
 
 -- name: heads
 SELECT '[' || (SELECT position FROM head)
-    || ',' || (SELECT coalesce(max(number), 0) FROM conversations)
+    || ',' || (SELECT conversations FROM head)
     || ',' || (SELECT coalesce(json_object_agg(id, number)::text, '{}') FROM applications) || ']'
+
+-- name: application_numbers
+SELECT coalesce(json_object_agg(id, number)::text, '{}') FROM applications
+
+-- name: own_homes
+SELECT coalesce(json_agg(application)::text, '[]') FROM homes
+WHERE node = :node AND incarnation = :incarnation
 
 -- page: streams
 SELECT json_build_array(c.id, c.number, CASE c.state WHEN 'DELETED' THEN -1 ELSE {sequence} END
@@ -325,7 +342,8 @@ JOIN log AS l ON l.stream = (j->>0)::bigint AND l.id = (j->>1)::bigint
 -- One array a column, the value's JSON last. Rows are taken in the order of the arrays.
 
 -- fragment: end
-UPDATE head SET position = :position, writer = :writer, batch = :batch
+UPDATE head SET position = :position, conversations = :conversations,
+    applications = :applications, writer = :writer, batch = :batch
 
 -- fragment: noted
 UPDATE writers SET batch = :batch, at = now() WHERE id = :writer
@@ -334,7 +352,7 @@ UPDATE writers SET batch = :batch, at = now() WHERE id = :writer
 WITH ended AS ({end}) {noted}
 
 -- name: fence
-{end}
+UPDATE head SET writer = :writer, batch = :batch
 
 -- name: put_log
 INSERT INTO log (position, application, stream, id, type, about, record)

@@ -20,11 +20,13 @@ from tertulia.model.ids import Position
 from tertulia.store.batch import Answered, Batch, Outcome, Rows
 from tertulia.store.entry import Entry
 from tertulia.store.heads import Heads
+from tertulia.store.owner import Owner
 from tertulia.store.postgres_connections import FAILED, LOST, connect, part, place_of
+from tertulia.store.postgres_known import Known, Newest
 from tertulia.store.postgres_migrations import migrate
 from tertulia.store.postgres_queries import STATEMENTS, Argument, storable_json
 from tertulia.store.postgres_rows import rounds
-from tertulia.store.tail import Tail
+from tertulia.store.sides import NewestPart
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ DOUBT_SECONDS = 30.0
 """For finding out what became of a commit; then the answer is that it is not known."""
 RETRY_SECONDS = 0.1
 COMMAND_SECONDS = 20.0
-SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "5000", "statement_timeout": "15000"}
+SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "2000", "statement_timeout": "15000"}
 """Milliseconds. A writer that was stopped in its transaction keeps the others waiting so long."""
 _DURABLE = """
 SELECT set_config('synchronous_commit', 'on', false)
@@ -44,14 +46,6 @@ _OLD_WRITERS = "DELETE FROM writers WHERE at < now() - interval '30 days' AND id
 _NEW_WRITER = "INSERT INTO writers (id, batch) VALUES ($1, 0) ON CONFLICT (id) DO NOTHING"
 
 
-class _Known(Struct, frozen=True):
-    """What is right as long as this is the newest batch of all writers."""
-
-    writer: str
-    batch: int
-    heads: Heads
-
-
 class _Doubt(Struct, frozen=True):
     """A batch whose commit was asked for, and not answered yet."""
 
@@ -60,12 +54,12 @@ class _Doubt(Struct, frozen=True):
 
 
 class WriterSession:
-    def __init__(self, url: str, tail: Tail) -> None:
+    def __init__(self, url: str, tail: NewestPart, *, owner: Owner | None = None) -> None:
         self._url = url
         self._tail = tail
         self._writer = uuid4().hex
         self._batches = 0
-        self._known: _Known | None = None
+        self._known = Known(owner)
         self._doubt: _Doubt | None = None
         self._connection: Connection | None = None
 
@@ -110,7 +104,8 @@ class WriterSession:
         raise Unavailable("the store's connection breaks")
 
     def _forget(self) -> None:
-        self._known = self._doubt = None
+        self._known.forget()
+        self._doubt = None
 
     def _drop(self) -> _Doubt | None:
         """Let go of the connection; what was in doubt."""
@@ -147,57 +142,65 @@ class WriterSession:
 
     async def _transact(self, entries: Sequence[Entry]) -> list[Outcome]:
         connection = await self._connected()
-        known = self._known
-        if known and known.writer == self._writer and not any(entry.rows for entry in entries):
-            batch, outcomes = await _decided(connection, known.heads, entries)
+        heads = self._known.heads
+        if self._known.is_alone and heads and not any(entry.rows for entry in entries):
+            batch, outcomes = await self._decided(connection, heads, entries)
             if batch.log and batch.is_log_only:
-                if await self._put_alone(connection, batch, outcomes, known):
+                if await self._put_alone(connection, batch, outcomes):
                     return outcomes
             if batch.log:  # the heads have moved on, and nothing was written
-                self._known = None
+                self._known.forget()
         return await self._put(connection, entries)
 
     async def _put_alone(
-        self, connection: Connection, batch: Batch, outcomes: list[Outcome], known: _Known
+        self, connection: Connection, batch: Batch, outcomes: list[Outcome]
     ) -> bool:
         """In one statement, and so one way to the server; False: another has written meanwhile."""
         (arrays,) = rounds("put_log", batch.log)
-        mark = self._mark(batch.position)
+        last = self._known.batch
+        mark = self._mark(batch.heads)
         self._doubt = _Doubt(self._batches, outcomes)
-        told = await _run(connection, "put_log_alone", {**arrays, **mark, "last": known.batch})
+        told = await _run(connection, "put_log_alone", {**arrays, **mark, "last": last})
         self._doubt = None
         if told == _NOTHING:
             return False
-        self._known = _Known(self._writer, self._batches, known.heads)
+        self._known.wrote(self._writer, self._batches)
         return True
 
     async def _put(self, connection: Connection, entries: Sequence[Entry]) -> list[Outcome]:
         """In a transaction that nobody comes between."""
         async with connection.transaction():
-            known = await self._renewed(connection)
-            batch, outcomes = await _decided(connection, known.heads, entries)
+            newest = await _locked(connection)
+            self._tail.restart(Position(newest.position))
+            heads = await self._known.renew(connection, newest)
+            batch, outcomes = await self._decided(connection, heads, entries)
             if not await _write(connection, batch):
                 return outcomes
-            await _run(connection, "note", self._mark(batch.position))
+            await _run(connection, "note", self._mark(heads))
             self._doubt = _Doubt(self._batches, outcomes)
         self._doubt = None
-        self._known = _Known(self._writer, self._batches, known.heads)
+        self._known.wrote(self._writer, self._batches)
         return outcomes
 
-    async def _renewed(self, connection: Connection) -> _Known:
-        """Lock, and know what is so from now on until the commit."""
-        writer, batch = await _locked(connection)
-        known = self._known
-        if known is None or (known.writer, known.batch) != (writer, batch):
-            heads = Heads(await connection.fetchval(STATEMENTS["heads"].sql))
-            self._tail.restart(Position(heads.position))
-            known = self._known = _Known(writer, batch, heads)
-        return known
+    async def _decided(
+        self, connection: Connection, heads: Heads, entries: Sequence[Entry]
+    ) -> tuple[Batch, list[Outcome]]:
+        batch = Batch(heads)
+        refusals = [self._known.refusal(entry) for entry in entries]
+        ours = [entry for entry, no in zip(entries, refusals, strict=True) if no is None]
+        await _answered(connection, batch.look_up(ours))
+        return batch, [no or batch.add(entry) for entry, no in zip(entries, refusals, strict=True)]
 
-    def _mark(self, position: int) -> dict[str, Argument]:
+    def _mark(self, heads: Heads) -> dict[str, Argument]:
         """A new batch of ours."""
+        return {
+            **self._signed(), "position": heads.position, "conversations": heads.conversations,
+            "applications": len(heads.applications),
+        }  # fmt: skip
+
+    def _signed(self) -> dict[str, Argument]:
         self._batches += 1
-        return {"position": position, "writer": self._writer, "batch": self._batches}
+        return {"writer": self._writer, "batch": self._batches}
 
     async def _was_stored(self, batch: int) -> bool:
         """Whether the newest batch of ours is this one. Raises Unavailable when nobody says."""
@@ -219,25 +222,16 @@ class WriterSession:
             newest: int | None = await connection.fetchval(
                 STATEMENTS["last_batch"].sql, self._writer
             )
-            head = await connection.fetchval(STATEMENTS["head"].sql)
             # What is left of a broken connection, and may still come, finds that others wrote.
-            await _run(connection, "fence", self._mark(int(head)))
+            await _run(connection, "fence", self._signed())
         return newest
 
 
-async def _locked(connection: Connection) -> tuple[str, int]:
-    """Writer and number of the newest batch; nobody writes another until we commit."""
+async def _locked(connection: Connection) -> Newest:
+    """Nobody writes until we commit."""
     row = await connection.fetchrow(STATEMENTS["lock"].sql)
     assert row is not None
-    return row["writer"], row["batch"]
-
-
-async def _decided(
-    connection: Connection, heads: Heads, entries: Sequence[Entry]
-) -> tuple[Batch, list[Outcome]]:
-    batch = Batch(heads)
-    await _answered(connection, batch.look_up(entries))
-    return batch, [batch.add(entry) for entry in entries]
+    return Newest(*row)
 
 
 async def _answered(connection: Connection, work: Answered[T]) -> T:

@@ -15,7 +15,8 @@ from tertulia.model.ids import Position
 from tertulia.store.batch import Outcome
 from tertulia.store.entry import Entry
 from tertulia.store.postgres_session import WriterSession
-from tertulia.store.tail import Tail
+from tertulia.store.sides import NewestPart
+from tertulia.store.tally import Tally
 from tertulia.store.writer import BATCH_BYTES, BATCH_ENTRIES, WAITING_MAX, settle
 
 _log = logging.getLogger(__name__)
@@ -23,16 +24,18 @@ _log = logging.getLogger(__name__)
 
 class TaskWriter:
     def __init__(
-        self, session: WriterSession, tail: Tail, *, waiting_max: int = WAITING_MAX
+        self, session: WriterSession, tail: NewestPart, *, waiting_max: int = WAITING_MAX
     ) -> None:
         self._session = session
         self._tail = tail
+        self.tally = Tally()
         self._waiting_max = waiting_max
         self._waiting = 0
         self._closing = False
         self._queue: deque[Entry] = deque()
         self._stirred = asyncio.Event()
         self._wakes: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
     def on_batch(self, wake: Callable[[], None]) -> None:
@@ -41,7 +44,7 @@ class TaskWriter:
     def future(self) -> "Future[Position]":
         if self._closing or self._waiting >= self._waiting_max:
             raise Unavailable("closed" if self._closing else "too many writes are waiting")
-        return self._task.get_loop().create_future()
+        return self._loop.create_future()
 
     def submit(self, entry: Entry) -> None:
         self._waiting += 1
@@ -56,11 +59,14 @@ class TaskWriter:
 
     async def _run(self) -> None:
         while batch := await self._take():
+            began = self._loop.time()
             outcomes = await self._write(batch)
+            self.tally.add(batch, outcomes, self._loop.time() - began)
             self._waiting -= len(batch)
-            settle(self._tail, batch, outcomes)
+            settle(batch, outcomes, self._tail.stored)
+            self._tail.settled()
             for wake in self._wakes:
-                self._task.get_loop().call_soon(wake)  # where its bugs end nothing else
+                self._loop.call_soon(wake)  # where its bugs end nothing else
 
     async def _take(self) -> list[Entry]:
         """All that wait, at least one; empty when the end was asked for and all is written."""

@@ -15,7 +15,7 @@ import msgspec
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import Position
-from tertulia.model.session import SessionRecord
+from tertulia.model.session import SessionRecord, Standing
 from tertulia.ports import LedgerEntry
 
 SLOT = 512
@@ -45,6 +45,12 @@ class MemorySessionLedger:
         self._next += 1
         self._entries[self._next] = LedgerEntry(self._next, record, acknowledged)
         return self._next
+
+    async def settled(self, place: int) -> None:
+        """It is, as far as it ever will be."""
+
+    def show(self, place: int, standing: Standing) -> None:
+        """There is nobody to see it."""
 
     def acknowledge(self, place: int, position: Position) -> None:
         entry = self._entries[place]
@@ -88,6 +94,12 @@ class FileSessionLedger:
         _CONTENT.pack_into(self._slots, at + _PROGRESS.size, zlib.crc32(encoded), len(encoded))
         return place
 
+    async def settled(self, place: int) -> None:
+        """It is: the kernel has it."""
+
+    def show(self, place: int, standing: Standing) -> None:
+        """There is nobody to see it."""
+
     def acknowledge(self, place: int, position: Position) -> None:
         _PROGRESS.pack_into(self._slots, place * SLOT, position)
 
@@ -95,6 +107,9 @@ class FileSessionLedger:
         at = place * SLOT + _PROGRESS.size
         self._slots[at : at + _CONTENT.size] = _EMPTY
         self._free.append(place)
+
+    async def end(self) -> None:
+        self.shut()
 
     def shut(self) -> None:
         """Let go of the file; the sessions in it stay open."""

@@ -8,6 +8,7 @@ from msgspec.json import Decoder
 
 from tertulia.model.ids import Position
 from tertulia.store.entry import Entry
+from tertulia.store.tally import Tally
 
 T = TypeVar("T")
 Parameter = str | int | None
@@ -25,6 +26,9 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Group commit: entries are taken in the order of `submit`, all that wait at once."""
 
+    @property
+    def tally(self) -> Tally: ...
+
     def on_batch(self, wake: Callable[[], None]) -> None: ...
 
     def future(self) -> "Future[Position]":
@@ -34,3 +38,16 @@ class Writer(Protocol):
 
     async def close(self) -> None:
         """Write what was submitted, then end."""
+
+
+class NewestPart(Protocol):
+    """What keeps the newest events at hand: a Tail, or what shares it with other nodes."""
+
+    def restart(self, newest: Position) -> None:
+        """The log goes up to there, by whoever wrote it; what is stored next comes behind."""
+
+    def stored(self, entry: Entry, last: Position) -> None:
+        """Events were committed, the last of them at this position."""
+
+    def settled(self) -> None:
+        """That was all of a batch."""

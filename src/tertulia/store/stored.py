@@ -5,6 +5,7 @@ from tertulia.store.log import StoredLog
 from tertulia.store.messages import StoredMessages
 from tertulia.store.sides import Reader, Writer
 from tertulia.store.tail import Tail
+from tertulia.store.tally import Tally
 
 
 class Stored(StoredLog, StoredDirectory, StoredMessages):
@@ -16,6 +17,16 @@ class Stored(StoredLog, StoredDirectory, StoredMessages):
         self._writer = writer
         self._tail = tail
         self._epoch = epoch
+
+    @property
+    def tally(self) -> Tally | None:
+        """None where another process writes."""
+        return None if self._writer is None else self._writer.tally
+
+    @property
+    def mended(self) -> int:
+        """Events of other nodes that were read from the store, since no word of them came."""
+        return 0
 
     async def close(self) -> None:
         """Write all that was appended, then let go of the database."""

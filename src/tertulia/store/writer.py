@@ -8,6 +8,7 @@ transaction. A lone writer waits for one sync, a crowd shares it. Entries are ta
 import asyncio
 import logging
 import sqlite3
+import time
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from tertulia.store.heads import Heads
 from tertulia.store.queries import SQL
 from tertulia.store.sqlite_batch import answered, write
 from tertulia.store.tail import Tail
+from tertulia.store.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class ThreadedWriter:
         self._connection = connection
         self._loop = loop
         self._tail = tail
+        self.tally = Tally()
         self._waiting_max = waiting_max
         self._waiting = 0
         self._closing = False
@@ -75,8 +78,10 @@ class ThreadedWriter:
 
     def _run(self) -> None:
         while batch := self._take():
+            began = time.monotonic()
             outcomes = self._write(batch)
-            self._loop.call_soon_threadsafe(self._settle, batch, outcomes)
+            took = time.monotonic() - began
+            self._loop.call_soon_threadsafe(self._settle, batch, outcomes, took)
 
     def _take(self) -> list[Entry]:
         """All that wait, at least one; empty when the end was asked for and all is written."""
@@ -133,18 +138,23 @@ class ThreadedWriter:
         connection.execute("COMMIT")
         return outcomes
 
-    def _settle(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, batch: Sequence[Entry], outcomes: Sequence[Outcome], seconds: float) -> None:
+        self.tally.add(batch, outcomes, seconds)
         self._waiting -= len(batch)
-        settle(self._tail, batch, outcomes)
+        settle(batch, outcomes, self._tail.stored)
         for wake in self._wakes:
             wake()
 
 
-def settle(tail: Tail, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
-    """Tell followers and callers what became of the entries."""
+def settle(
+    batch: Sequence[Entry],
+    outcomes: Sequence[Outcome],
+    stored: Callable[[Entry, Position], None],
+) -> None:
+    """Tell callers what became of the entries, and the tail of events that were stored."""
     for entry, outcome in zip(batch, outcomes, strict=True):
         if entry.events and not isinstance(outcome, TertuliaError):
-            tail.add(entry.events, outcome)
+            stored(entry, outcome)
         # Who was cancelled no longer waits; the write stands.
         if not entry.future.done():
             if isinstance(outcome, TertuliaError):

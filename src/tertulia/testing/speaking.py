@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tertulia.ports import Reading, SpeechUnavailable, Utterance
+from tertulia.ports.speech import Reading, SpeechUnavailable, Utterance
 from tertulia.speech.phrases import pieces
 from tertulia.speech.readings import words
 from tertulia.speech.ssml import Segment, segments

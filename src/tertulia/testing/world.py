@@ -19,6 +19,7 @@ from tertulia.model.ids import ApplicationId, ConversationId, MemberId, Position
 from tertulia.model.instant import Instant
 from tertulia.model.notices import notice_of
 from tertulia.model.state import Application
+from tertulia.ports.cluster import Alone, Homes
 from tertulia.protocols.http1 import Request, Response, Streamed
 from tertulia.protocols.jwt import load_private_key, mint
 from tertulia.services.calls import Patience
@@ -196,8 +197,10 @@ class World:
     """One application on an in-memory Tertulia. Make it with `World.open()` on a running loop."""
 
     def __init__(
-        self, store: Store, settings: Settings, keys: tuple[str, str], *, house: bool = False
-    ) -> None:
+        self, store: Store, settings: Settings, keys: tuple[str, str], *, house: bool = False,
+        homes: Homes | None = None, **ports: Any,
+    ) -> None:  # fmt: skip
+        """`ports`: what of its Outside is to be another."""
         self.clock = StillClock()
         self.ids = CountedIds()
         self.announced = Announcements()
@@ -225,10 +228,11 @@ class World:
                 {each.name: each for each in (self.post, self.other_post)}, self.routes
             ),
             speech=self.speech, downloads=self.downloads, answers=self.answers,
-            scratch=Path(scratch), house=house,
+            scratch=Path(scratch), house=house, homes=homes or Alone(),
             patience=Patience(moment=0.0, answer=0.0, again=0.0, house=0.0),
             desk=QuietDesk(), health=Healthy(), smith=RsaSmith(), monotonic=self.clock.monotonic,
         )  # fmt: skip
+        self.outside = replace(self.outside, **ports)
         self.hub = Hub(self.outside, settings)
         private_key, public_key = keys
         self._private_key = load_private_key(private_key)
@@ -242,9 +246,11 @@ class World:
     @classmethod
     async def open(
         cls, *, keys: tuple[str, str], store: Store | None = None, settings: Settings | None = None,
-        house: bool = False,
+        house: bool = False, homes: Homes | None = None, **ports: Any,
     ) -> "World":  # fmt: skip
-        world = cls(store or MemoryStore(), settings or Settings(), keys, house=house)
+        world = cls(
+            store or MemoryStore(), settings or Settings(), keys, house=house, homes=homes, **ports
+        )
         await world.store.put_application(world.application)
         await world.hub.live.delivery.start()
         await world.hub.services.conductor.start()

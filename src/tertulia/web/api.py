@@ -1,7 +1,8 @@
-"""The pipeline of a request: route, token, rate, decoding, handler; and errors to problems.
+"""The pipeline of a request: route, token, home, rate, decoding, handler; and errors to problems.
 
 The order is the order of cost and of blame: what is not there is told before who may see it, and
-nothing of the body is read for somebody who may not send it.
+nothing of the body is read for somebody who may not send it. The node where the application is at
+home does what comes after the token, so that rates and repeats are counted in one place.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tertulia.model.actor import Actor
@@ -23,10 +25,12 @@ from tertulia.model.errors import (
 )
 from tertulia.model.validation import check_nesting, convert, decode_with
 from tertulia.ports import Clock
+from tertulia.ports.cluster import Homes
 from tertulia.protocols.http1 import Request, Response
 from tertulia.services.users import Users
 from tertulia.web.access import Access, Identity
 from tertulia.web.answers import CORS, PREFLIGHT
+from tertulia.web.forwarding import Forwarding
 from tertulia.web.problems import problem
 from tertulia.web.rates import Rates
 from tertulia.web.repeats import Repeats
@@ -36,21 +40,32 @@ QUERY_MAX = 50
 """Parameters of one request."""
 
 
+class Restraint(Struct, frozen=True):
+    """What keeps requests from being too many, and from having their effect twice."""
+
+    rates: Rates
+    repeats: Repeats[Response]
+    monotonic: Callable[[], float]
+    """Seconds."""
+
+
 class Api:
     """Answers requests: give `answer` to a server."""
 
     def __init__(
-        self, *, router: Router, access: Access, rates: Rates, repeats: Repeats[Response],
-        users: Users, clock: Clock, monotonic: Callable[[], float], public_url: str,
+        self, *, router: Router, access: Access, restraint: Restraint, users: Users, clock: Clock,
+        public_url: str, homes: Homes, forwarding: Forwarding,
     ) -> None:  # fmt: skip
         self._router = router
         self._access = access
-        self._rates = rates
-        self._repeats = repeats
+        self._rates = restraint.rates
+        self._repeats = restraint.repeats
         self._users = users
         self._clock = clock
-        self._monotonic = monotonic
+        self._monotonic = restraint.monotonic
         self._public_url = public_url.rstrip("/")
+        self._homes = homes
+        self._forwarding = forwarding
         self._decoders = {
             route.body: msgspec.json.Decoder(route.body)
             for route in router.routes
@@ -61,7 +76,7 @@ class Api:
         if request.method == "OPTIONS":
             return PREFLIGHT
         try:
-            return await self._answer(request, scheme)
+            return await self._forwarding.answer(request, scheme, self._answer)
         except (Rejected, Unavailable) as error:
             told = problem(error, uuid4().hex)
             return replace(told, headers=(*told.headers, *CORS))
@@ -94,6 +109,7 @@ class Api:
         now = self._clock.now()
         identity = await self._access.identify(request.headers.get("authorization"), now)
         identity.require(request.method, request.path)
+        await self._homes.require(identity.application.id)
         self._rates.spend(identity.application.id, self._monotonic())
         call.identity = identity
         call.actor = await self._actor(identity)

@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 from msgspec import Meta, Struct
 
 from tertulia.model.ids import ApplicationId
+from tertulia.ports.cluster import Homes
 from tertulia.protocols.http1 import Response
 from tertulia.services.applications import ApplicationDraft, Applications
 from tertulia.web import answers, shapes
@@ -24,15 +25,18 @@ class ApplicationQuery(Struct, frozen=True):
 class SessionEnds(Protocol):
     """What ends the live sessions whose tokens are worth nothing any more."""
 
-    def end_application(self, application_id: ApplicationId) -> None: ...
-    def expire_application(self, application_id: ApplicationId) -> None: ...
+    async def end_application(self, application_id: ApplicationId) -> None: ...
+    async def expire_application(self, application_id: ApplicationId) -> None: ...
 
 
 class ApplicationsResource:
-    def __init__(self, applications: Applications, access: Access, sessions: SessionEnds) -> None:
+    def __init__(
+        self, applications: Applications, access: Access, sessions: SessionEnds, homes: Homes
+    ) -> None:
         self._applications = applications
         self._access = access
         self._sessions = sessions
+        self._homes = homes
 
     @route("GET", PATH, guard=Guard.ACCOUNT, query=ApplicationQuery,
            answers={200: shapes.ApplicationPage})  # fmt: skip
@@ -77,18 +81,20 @@ class ApplicationsResource:
     async def update_application(self, call: Call) -> Response:
         """Update an application; with another key, its tokens end"""
         before = await self._applications.get(_id(call))
+        await self._homes.require(before.id)
         changed = await self._applications.update(_id(call), call.body)
         self._access.forget(changed.id)
         if changed.public_key != before.public_key:
-            self._sessions.expire_application(changed.id)
+            await self._sessions.expire_application(changed.id)
         return answers.json(200, shapes.application(changed, call.base, None))
 
     @route("DELETE", ONE, guard=Guard.ACCOUNT, answers={204: None})
     async def delete_application(self, call: Call) -> Response:
         """Delete an application: its tokens, sessions and webhooks end, and its media files go"""
+        await self._homes.require((await self._applications.get(_id(call))).id)
         await self._applications.delete(_id(call))
         self._access.forget(_id(call))
-        self._sessions.end_application(_id(call))
+        await self._sessions.end_application(_id(call))
         return answers.nothing()
 
 

@@ -6,6 +6,7 @@ from tertulia.model.errors import ApplicationNotFound, Forbidden
 from tertulia.model.ids import ApplicationId, MessageId
 from tertulia.model.message_request import MessageChange, MessageDraft, requested
 from tertulia.model.sending import Order
+from tertulia.ports.cluster import Homes
 from tertulia.protocols.http1 import Response
 from tertulia.services.messaging import MessageControl
 from tertulia.web import answers
@@ -22,8 +23,9 @@ class Nothing(Struct, frozen=True):
 
 
 class SendingResource:
-    def __init__(self, control: MessageControl) -> None:
+    def __init__(self, control: MessageControl, homes: Homes) -> None:
         self._control = control
+        self._homes = homes
 
     @route("POST", PATH, editions=V1, guard=Guard.EITHER, body=MessageDraft,
            answers={202: MessageReference, 404: None, 422: None})  # fmt: skip
@@ -35,6 +37,7 @@ class SendingResource:
             application_id = call.identity.application.id
         else:
             application_id = await sender(self._control, orders[0])
+            await self._homes.require(application_id)
         sending = await self._control.send(orders, application_id)
         workflow = sending.workflow.id if sending.workflow is not None else None
         return answers.json(202, MessageReference(sending.id, workflow))
@@ -49,6 +52,7 @@ class SendingResource:
             application_id = call.identity.application.id
         else:
             application_id = await self._control.owner_of(message_id)
+            await self._homes.require(application_id)
         change: MessageChange = call.body
         if change.status == "read":
             await self._control.mark_read(message_id, application_id, typing=change.is_typing)

@@ -16,6 +16,7 @@ from tertulia.model.sending import Content, Form, MessageChannel, Order
 from tertulia.model.state import Webhook
 from tertulia.model.validation import check_nesting
 from tertulia.ports import Clock
+from tertulia.ports.cluster import Elsewhere, Homes
 from tertulia.protocols.gsm import PARTS_MAX, segments_of
 from tertulia.protocols.http1 import Request, Response
 from tertulia.protocols.parameter_signature import SIGNATURE, is_signed
@@ -87,9 +88,10 @@ class SmsResource:
     def __init__(
         self, control: MessageControl, access: Access, clock: Clock,
         monotonic: Callable[[], float], signature_secret: str, rates: Rates,
-        repeats: Repeats[Response],
+        repeats: Repeats[Response], homes: Homes,
     ) -> None:  # fmt: skip
         self._control = control
+        self._homes = homes
         self._access = access
         self._clock = clock
         self._monotonic = monotonic
@@ -108,6 +110,8 @@ class SmsResource:
             return await self._answer(call)
         except SmsRefused as refusal:
             told = [SmsPart(refusal.status, refusal.text)]
+        except Elsewhere:
+            raise
         except TertuliaError as error:
             status, text = _refusal(error)
             told = [SmsPart(status, text)]
@@ -126,6 +130,7 @@ class SmsResource:
     async def _send(self, given: Mapping[str, str]) -> Response:
         order, parts = read_order({name.replace("_", "-"): given[name] for name in given})
         application_id = await sender(self._control, order)
+        await self._homes.require(application_id)
         sending = await self._control.send((order,), application_id, form=Form.SMS)
         part = SmsPart(
             "0", to=order.to, message_id=sending.id, remaining_balance=_FREE, message_price=_FREE,

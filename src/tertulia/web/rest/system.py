@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from tertulia.model.errors import Unavailable
+from tertulia.model.errors import Rejected
 from tertulia.protocols.http1 import Response
 from tertulia.web import answers
 from tertulia.web.asyncapi import asyncapi
@@ -17,11 +17,19 @@ class Status(Struct, frozen=True):
     status: str
 
 
+class NotReady(Rejected):
+    """Not all parts are ready."""
+
+    status = 503
+    code = "system:error:not-ready"
+    title = "Service unavailable."
+
+
 class Health(Protocol):
     """What the process knows of its own parts."""
 
     def unready(self) -> list[str]:
-        """Names of the parts that are not ready; empty when all are."""
+        """Names of the parts that are not ready, and other reasons; empty when all is."""
 
     async def metrics(self) -> str:
         """Prometheus text."""
@@ -42,7 +50,7 @@ class SystemResource:
     async def show_readiness(self, call: Call) -> Response:
         """Tell whether all parts are ready"""
         if missing := self._health.unready():
-            raise Unavailable(f"Not ready: {', '.join(missing)}.")
+            raise NotReady(f"Not ready: {', '.join(missing)}.")
         return answers.json(200, Status("ready"))
 
     @route("GET", "/metrics", guard=Guard.OPEN, answers={200: str})

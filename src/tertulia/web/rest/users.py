@@ -25,7 +25,7 @@ class UserQuery(PageQuery, frozen=True):
 class SessionEnd(Protocol):
     """What ends the live sessions of a user that is no more."""
 
-    def end_user(self, user_id: UserId) -> None: ...
+    async def end_user(self, user_id: UserId) -> None: ...
 
 
 class UserResource:
@@ -81,7 +81,7 @@ class UserResource:
     async def _delete(self, call: Call) -> None:
         user = await self._own(call)
         await self._members.delete_user(user.id)
-        self._sessions.end_user(user.id)
+        await self._sessions.end_user(user.id)
 
     async def _found(self, call: Call) -> User:
         """COMPAT: the client SDK names the token's user `me` (wire-clients 5.2)."""

@@ -1,0 +1,1 @@
+"""Benchmark of several nodes on PostgreSQL, beside one server on SQLite."""

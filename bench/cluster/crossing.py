@@ -1,0 +1,150 @@
+"""Deliveries to live sessions: how many a second, and how much later at another node."""
+
+import time
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from bench.cluster import installed
+from bench.cluster.installed import DATABASE, NATS, NOTIFY, Application, Node
+from bench.cluster.measured import Measured, Scale
+from bench.live import Pace, Run, connected
+from bench.places import fresh
+from bench.report import Row, thousands
+from bench.stages import staged
+
+MEMBERS = 100
+SENDERS = {(1, 4): "1 sender × 4", (64, 1): "64 senders × 1"}
+"""Senders, and messages of each that are under way."""
+RATIO, ADDED_MS = 0.8, 3.0
+"""Aims: of SQLite's deliveries, and added to the median."""
+FEW, FEW_SENDERS, CALM = 10, 4, 50.0
+"""Members, senders, and messages a second where the time is measured."""
+_numbers = count(1)
+
+
+class Way(NamedTuple):
+    name: str
+    to: Node
+    """Where the sessions are."""
+    by: Node
+    """Where messages are posted."""
+
+
+def measure_rate(scale: Scale, measured: Measured) -> list[Row]:
+    """`measured` takes nothing from it."""
+    runs: dict[tuple[str, tuple[int, int]], list[Run]] = {}
+    for _ in range(scale.rounds):
+        with fresh("cluster") as place, installed.single(place) as server:
+            node, application = server.nodes[0], server.application
+            for senders in SENDERS:
+                run = _flat_out(application, node, senders, scale.seconds, place)
+                runs.setdefault(("SQLite", senders), []).append(run)
+        with fresh("cluster") as place, installed.nodes(place, 1) as nodes:
+            node, application = nodes.nodes[0], nodes.application
+            for senders in SENDERS:
+                run = _flat_out(application, node, senders, scale.seconds, place)
+                runs.setdefault((DATABASE, senders), []).append(run)
+    return [
+        row
+        for senders in SENDERS
+        for row in _rate_rows(senders, runs["SQLite", senders], runs[DATABASE, senders])
+    ]
+
+
+def _flat_out(
+    application: Application, node: Node, senders: tuple[int, int], seconds: float, place: Path
+) -> Run:
+    run = _run(
+        application, Way("", node, node), MEMBERS, senders[0], place,
+        Pace(seconds, in_flight=senders[1]),
+    )  # fmt: skip
+    print(f"deliveries: {node.name}: {_spelled([run])}", flush=True)
+    return run
+
+
+def _run(
+    application: Application, way: Way, members: int, senders: int, place: Path, pace: Pace
+) -> Run:
+    names = [f"user-{next(_numbers)}" for _ in range(members)]
+    stage = staged(way.to.port, application.at(way.by), application.issuer, names, senders)
+    stage = stage._replace(dialect=(*stage.dialect, "-q", str(way.by.port)))
+    with connected(stage, place, pace) as generator:
+        return generator.run().checked()
+
+
+def _rate_rows(senders: tuple[int, int], sqlite: Sequence[Run], nodes: Sequence[Run]) -> list[Row]:
+    ratio = median(run.deliveries for run in nodes) / median(run.deliveries for run in sqlite)
+    what = f"{MEMBERS} members, {SENDERS[senders]}"
+    return [
+        Row("deliveries", f"SQLite: {what}", _spelled(sqlite), details=_details(sqlite)),
+        Row(
+            "deliveries", f"{DATABASE} + {NATS}: {what}", _spelled(nodes), details=_details(nodes)
+        ),
+        Row(
+            "deliveries", f"{DATABASE} + {NATS} / SQLite: {what}", f"{ratio:.2f}×",
+            aim=f"≥ {RATIO}×", met=ratio >= RATIO,
+        ),
+    ]  # fmt: skip
+
+
+def _details(runs: Sequence[Run]) -> dict[str, object]:
+    return {"runs": [msgspec.to_builtins(run) for run in runs]}
+
+
+def _spelled(runs: Sequence[Run]) -> str:
+    rate, deliveries, p50, p99 = (
+        median(values)
+        for values in zip(
+            *((run.rate, run.deliveries, run.p50_ms, run.p99_ms) for run in runs), strict=True
+        )
+    )
+    return (
+        f"{thousands(rate)} msg/s, {thousands(deliveries)} deliveries/s, {p50:.1f} · {p99:.1f} ms"
+    )
+
+
+def measure_delay(scale: Scale, measured: Measured) -> list[Row]:
+    """`measured` takes nothing from it."""
+    return [row for bus in (NATS, NOTIFY) for row in _delay_rows(bus, scale)]
+
+
+def _delay_rows(bus: str, scale: Scale) -> list[Row]:
+    runs: dict[Way, list[Run]] = {}
+    with fresh("cluster") as place, installed.nodes(place, 2, bus=bus) as nodes:
+        home = nodes.home(nodes.application)
+        other = nodes.others(home)[0]
+        ways = [
+            Way("session and poster at the home", home, home),
+            Way("session at another node", other, home),
+            Way("poster at another node", home, other),
+            Way("both at another node", other, other),
+        ]
+        pace = Pace(scale.seconds, rate=CALM)
+        for way in ways * scale.rounds:
+            run = _run(nodes.application, way, FEW, FEW_SENDERS, place, pace)
+            print(f"crossing: {bus}: {way.name}: {_delay([run])}", flush=True)
+            runs.setdefault(way, []).append(run)
+            time.sleep(0.2)
+    near = median(run.p50_ms for run in runs[ways[0]])
+    added = median(run.p50_ms for run in runs[ways[1]]) - near
+    rows = [
+        Row("crossing", f"{bus}: {way.name}, ms p50 · p95", _delay(each), details=_details(each))
+        for way, each in runs.items()
+    ]
+    return [
+        *rows,
+        Row(
+            "crossing", f"{bus}: added to the median by a session at another node",
+            f"{added:.2f} ms", aim=f"< {ADDED_MS:.0f} ms", met=added < ADDED_MS,
+        ),
+    ]  # fmt: skip
+
+
+def _delay(runs: Sequence[Run]) -> str:
+    p50, p95 = (median(each) for each in zip(*((r.p50_ms, r.p95_ms) for r in runs), strict=True))
+    return f"{p50:.2f} · {p95:.2f}"

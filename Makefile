@@ -15,7 +15,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 NODE_20 := node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && command -v npm
 
 .DEFAULT_GOAL := test
-.PHONY: run test bench bench-media bench-sip bench-sms bench-amd events-proof check lock docs node browser peers
+.PHONY: run test bench bench-media bench-sip bench-sms bench-amd bench-cluster \
+	events-proof check lock docs node browser peers
 
 run: $(VENV)/runtime.stamp
 	exec $(BIN)/tertulia dev $(ARGS)
@@ -37,6 +38,9 @@ bench-sms: $(VENV)/dev.stamp
 
 bench-amd: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.amd $(ARGS)
+
+bench-cluster: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.cluster $(ARGS)
 
 events-proof: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.system.proof $(ARGS)

@@ -82,7 +82,8 @@ def _user(rest: Rest, name: str) -> str:
 
 def _joined(rest: Rest, users: list[str], tokens: list[str]) -> list[Sender]:
     """All users in one conversation; the tokens are those of the first, the senders."""
-    path = f"/v0.3/conversations/{rest.post('/v1/conversations', {'name': 'room'})['id']}"
+    room = rest.post("/v1/conversations", {"name": f"room of {users[0]}"})["id"]
+    path = f"/v0.3/conversations/{room}"
     members = [
         rest.post(
             f"{path}/members",

@@ -44,8 +44,8 @@ SUPERVISORS = {
 }
 """Who may catch every exception: what ends one piece of work and goes on with the next."""
 TARGETS = {
-    "run", "test", "bench", "bench-media", "bench-sip", "bench-sms", "bench-amd", "events-proof",
-    "check", "lock", "docs",
+    "run", "test", "bench", "bench-media", "bench-sip", "bench-sms", "bench-amd", "bench-cluster",
+    "events-proof", "check", "lock", "docs",
 }  # fmt: skip
 EMPTY_NAMES = {"utils", "helpers", "common", "base", "manager", "handler", "misc"}
 FOREIGN = re.compile(

@@ -114,7 +114,7 @@ def measure_delay(scale: Scale, measured: Measured) -> list[Row]:
 
 
 def _delay_rows(bus: str, scale: Scale) -> list[Row]:
-    runs: dict[Way, list[Run]] = {}
+    runs: dict[str, list[Run]] = {}
     with fresh("cluster") as place, installed.nodes(place, 2, bus=bus) as nodes:
         home = nodes.home(nodes.application)
         other = nodes.others(home)[0]
@@ -128,13 +128,13 @@ def _delay_rows(bus: str, scale: Scale) -> list[Row]:
         for way in ways * scale.rounds:
             run = _run(nodes.application, way, FEW, FEW_SENDERS, place, pace)
             print(f"crossing: {bus}: {way.name}: {_delay([run])}", flush=True)
-            runs.setdefault(way, []).append(run)
+            runs.setdefault(way.name, []).append(run)
             time.sleep(0.2)
-    near = median(run.p50_ms for run in runs[ways[0]])
-    added = median(run.p50_ms for run in runs[ways[1]]) - near
+    near = median(run.p50_ms for run in runs[ways[0].name])
+    added = median(run.p50_ms for run in runs[ways[1].name]) - near
     rows = [
-        Row("crossing", f"{bus}: {way.name}, ms p50 · p95", _delay(each), details=_details(each))
-        for way, each in runs.items()
+        Row("crossing", f"{bus}: {name}, ms p50 · p95", _delay(each), details=_details(each))
+        for name, each in runs.items()
     ]
     return [
         *rows,

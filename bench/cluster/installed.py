@@ -103,7 +103,10 @@ class Installation:
         found += [self._make(number) for number in range(1, len(self.nodes))]
         deadline = time.monotonic() + SPREAD_WITHIN
         while True:
-            homes = {self.home(application).name: application for application in found}
+            homes: dict[str, Application] = {}
+            for application in found:
+                home = self._cluster.node_of(application.id)
+                homes |= {home.name: application} if home is not None else {}
             if len(homes) == len(self.nodes):
                 return homes
             if time.monotonic() > deadline:

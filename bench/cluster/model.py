@@ -17,8 +17,8 @@ LOADS = {"busy": 0.5, "calm": 0.05}
 """Share of a core that each hub spends on its own events."""
 WAIT = 0.05
 """Seconds for a commit's turn that are still borne."""
-HEARD = 0.1
-"""Share of a core that a hub may spend on the words of others."""
+HEARD = 0.25
+"""Share of a core that a hub may spend on the events of others."""
 SIGNS = 0.5
 """Share of a core of the database that signs of life may take."""
 CONNECTIONS = 1000
@@ -37,7 +37,7 @@ class Costs(NamedTuple):
     commit: float
     """Of time: the least for which `head` is locked."""
     hearing: float
-    """A batch of another node."""
+    """An event of another node."""
     signs: float
     """Of the database, a second and node."""
     connections: float
@@ -72,13 +72,13 @@ def turn(at: At, costs: Costs) -> float:
 
 
 def batches(at: At, costs: Costs) -> float:
-    """A second, of all nodes: not more often than there are events."""
-    return min(at.nodes / turn(at, costs), at.nodes * at.rate)
+    """A second, of all nodes, at most: one after the other, and not more than there are events."""
+    return min(1 / costs.commit, at.nodes * at.rate)
 
 
 LIMITS: dict[str, Callable[[At, Costs], float]] = {
     "turns at `head`": lambda at, costs: turn(at, costs) / WAIT,
-    "words heard": lambda at, costs: batches(at, costs) * costs.hearing / HEARD,
+    "events of others": lambda at, costs: (at.nodes - 1) * at.rate * costs.hearing / HEARD,
     f"words of {NATS}": lambda at, costs: batches(at, costs) * at.nodes / WORDS,
     "signs of life": lambda at, costs: at.nodes * costs.signs / SIGNS,
     "connections": lambda at, costs: at.nodes * costs.connections / CONNECTIONS,

@@ -9,7 +9,7 @@ from tests.exposition import parsed, value
 
 from tertulia.app.figures import Figure, Sample, histogram, text
 from tertulia.app.log_figures import Follower, followed, written
-from tertulia.app.standing import NodeVitals, forwarded
+from tertulia.app.node_vitals import NodeVitals, forwarded
 from tertulia.bus.local import LocalBus
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, Position

@@ -168,6 +168,16 @@ class SharedLedgerContract(TwoNodes):
             assert self.lost == []
 
     @play
+    async def test_what_has_ended_is_found_by_nobody_after_a_flush(self) -> None:
+        async with self.two() as (one, two):
+            (place,) = await self.enter(one, record())
+            found = await two.find("SES-1")
+            one.close(place)
+            await one.flush()
+            assert await two.take(found, Position(0)) is None
+            assert await two.find("SES-1") is None
+
+    @play
     async def test_what_is_ended_elsewhere_is_lost(self) -> None:
         async with self.two() as (one, two):
             others = replace(record("4", BOB), application_id=OTHER_APP)

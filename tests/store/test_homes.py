@@ -22,7 +22,7 @@ from tertulia.app.homes import LeasedHomes
 from tertulia.bus.local import Exchange
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, EventId, Position
-from tertulia.ports.cluster import Alone, Elsewhere, Homes, NotAtHome
+from tertulia.ports.cluster import Alone, Elsewhere, Homes, NoHome, NotAtHome
 from tertulia.store.owner import Owner
 from tertulia.store.postgres import PostgresStore
 from tertulia.store.postgres_homes import PostgresHomes
@@ -321,5 +321,30 @@ def test_after_the_store_was_away_nobody_is_taken_for_dead_at_once(
         except Unavailable:  # the connection of before
             return False
         return True
+
+    asyncio.run(scenario())
+
+
+def test_who_was_silent_for_too_long_answers_for_nobody(postgres: PostgresServer) -> None:
+    """Its memory may be old: another node may have written since."""
+
+    async def scenario() -> None:
+        async with cluster(postgres, APP) as made:
+            first = await made.join("n1", runs=False)
+            await first.homes.require(APP)
+            await asyncio.sleep(1.1 * LEASE)
+            with pytest.raises(NoHome):
+                await first.homes.require(APP)
+            first.resume()
+            await until(lambda: first.homes.silent_s < LEASE)
+            await first.homes.require(APP)
+            await asyncio.to_thread(postgres.stop, "fast")
+            try:
+                await until(lambda: first.homes.silent_s > LEASE)
+                with pytest.raises(Unavailable) as told:
+                    await first.homes.require(APP)
+                assert not isinstance(told.value, NoHome), "nobody waits for a store that is away"
+            finally:
+                await asyncio.to_thread(postgres.start)
 
     asyncio.run(scenario())

@@ -3,11 +3,13 @@
 All have the keys of one development application, and a TCP balancer stands in front of them.
 """
 
+import random
 import shutil
 import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +29,9 @@ from tertulia.settings import Data, Settings
 SECRET = "the nodes of the tests know this"
 STARTS = 3
 """A port that was free may be taken a moment later: then others are tried."""
+PORTS = range(10_000, 32_000)
+"""Below those that the system gives to connections, one of which might have taken a node's port
+while that node is away."""
 
 
 class ClusterNode:
@@ -35,7 +40,7 @@ class ClusterNode:
     def __init__(self, folder: Path, name: str, settings: Mapping[str, str]) -> None:
         self.name = name
         self.folder = folder
-        self.http, self.https = _free_ports(2)
+        self.http, self.https, self.sip = _free_ports(3)
         self.store_wire: Wire | None = None
         """Its own line to PostgreSQL, where there is one."""
         self.bus_wire: Wire | None = None
@@ -73,7 +78,7 @@ class ClusterNode:
             if not self._has_ended():
                 return
             assert left and "in use" in self.tree.told(), self.tree.told()
-            self.http, self.https = _free_ports(2)
+            self.http, self.https, self.sip = _free_ports(3)
             self.tree = self._tree()
             self.spawn()
 
@@ -114,9 +119,12 @@ class ClusterNode:
         return self.tree.supervisor.poll() is not None
 
     def _tree(self) -> Tree:
-        ports = ("--http-port", str(self.http), "--https-port", str(self.https))
+        ports = (
+            "--http-port", str(self.http), "--https-port", str(self.https),
+            "--sip-port", str(self.sip), "--sip-tls-port", "0",
+        )  # fmt: skip
         own = {"TERTULIA_CLUSTER__NODE": self.name, "TERTULIA_CLUSTER__URL": self.url}
-        return Tree(self.folder, *ports, "--sip-tls-port", "0", environment=self._settings | own)
+        return Tree(self.folder, *ports, environment=self._settings | own)
 
 
 class Cluster:
@@ -210,12 +218,20 @@ def _share_identity(nodes: list[ClusterNode]) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Of TCP on loopback, at this moment."""
+    """Of TCP and UDP on loopback, at this moment."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        ports = random.SystemRandom().sample(PORTS, len(PORTS))
+        return list(islice((port for port in ports if _is_free(port, stack)), count))
+
+
+def _is_free(port: int, stack: ExitStack) -> bool:
+    """If so it is taken until the stack ends."""
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 async def _home(url: str, application_id: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from tertulia.app.buses import open_bus
-from tertulia.app.standing import NodeVitals
+from tertulia.app.node_vitals import NodeVitals
 from tertulia.app.stores import of_postgres
 from tertulia.app.telephony import Surroundings
 from tertulia.live.room import Live

@@ -46,9 +46,12 @@ class LeasedHomes:
         self.taken_over = 0
         """Homes that were claimed here: of new applications, and of nodes that were gone."""
         self._seen_at = time.monotonic()
+        self._is_blind = False
+        """The last look, or the one that is under way, has shown nothing."""
         self._table = table
         self._owner = owner
         self._bus = bus
+        self._lease_s = lease_s
         self._beat_s = lease_s / BEATS
         self._lost = lost
         self._nodes: dict[str, Node] = {}
@@ -84,6 +87,7 @@ class LeasedHomes:
 
     async def find(self, application_id: ApplicationId) -> Node | None:
         if self.has(application_id):
+            self._be_sure()
             return None
         node = self._known(application_id)
         if node is not None:
@@ -171,18 +175,29 @@ class LeasedHomes:
         """Whether nodes or homes are others than before."""
         async with self._looking:
             asked_at = time.monotonic()
+            self._is_blind = True
             try:
                 sight = await self._table.beat(is_leaving=self.is_leaving)
             except Superseded as error:
                 self._lost(str(error))
                 raise Unavailable(str(error)) from error
-            self._seen_at = asked_at
             nodes = {node.name: node for node in sight.nodes}
             has_changed = nodes != self._nodes or sight.version != self._version
             self._nodes, self._leaving = nodes, sight.leaving
             if sight.version != self._version:
                 await self._renew(sight)
+            self._seen_at, self._is_blind = asked_at, False
         return has_changed
+
+    def _be_sure(self) -> None:
+        """Raises NoHome, or Unavailable when the store is away, where the lease may have run out:
+        another node may have the home by now, and what is in memory here be old."""
+        if self.silent_s < self._lease_s:
+            return
+        if self._is_blind:
+            raise Unavailable("the cluster cannot be seen")
+        self._news.set()
+        raise NoHome("this node has been silent for too long")
 
     async def _renew(self, sight: Sight) -> None:
         self._homes = await self._table.homes()

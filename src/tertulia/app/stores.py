@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +11,8 @@ from tertulia.ports import MediaStore, SessionLedger
 from tertulia.ports.cluster import Bus
 from tertulia.ports.sessions import SharedLedger
 from tertulia.settings import Settings, SettingsError
-from tertulia.store.media_files import FileMediaStore
+from tertulia.store.media_files import DATABASE, FileMediaStore
+from tertulia.store.media_moving import move_in, put_aside
 from tertulia.store.owner import Owner
 from tertulia.store.search import SqliteSearch
 from tertulia.store.session_ledger import FileSessionLedger
@@ -44,7 +46,7 @@ class Stores(Struct, frozen=True):
             return cls(store, files, search, ledger, None, ends)
         url = settings.store.url
         store = await of_postgres("postgres").PostgresStore.open(url, owner=owner, bus=bus)
-        media = await of_postgres("postgres_media").PostgresMediaStore.open(url)
+        media = await _shared_media(url, data)
         sessions = await of_postgres("postgres_ledger").PostgresLedger.connect(url, owner)
         search = SqliteSearch(data / "search.db")
         ends = (media.close, search.close, sessions.shut, store.close)
@@ -53,6 +55,21 @@ class Stores(Struct, frozen=True):
     async def close(self) -> None:
         for end in self._ends:
             await end()
+
+
+async def _shared_media(url: str, data: Path) -> Any:
+    """With the files that a server had in its folder as long as it was alone."""
+    kind = of_postgres("postgres_media").PostgresMediaStore
+    if not (data / DATABASE).exists():
+        return await kind.open(url)
+    files = await FileMediaStore.open(data)
+    try:
+        media = await kind.open(url, secret=files.secret)
+        await move_in(files, media)
+    finally:
+        await files.close()
+    put_aside(data)
+    return media
 
 
 async def open_store(settings: Settings, *, reads_only: bool = False) -> Stored:

@@ -9,7 +9,7 @@ from tertulia.app.compose import Hub
 from tertulia.app.desk import JournalDesk
 from tertulia.app.figures import Figure, Kind, Sample, counter, gauge, text
 from tertulia.app.log_figures import Follower, followed, written
-from tertulia.app.standing import NodeVitals, forwarded
+from tertulia.app.node_vitals import NodeVitals, forwarded
 from tertulia.app.workers import MediaWorkers
 from tertulia.dispatch.records import Counts
 from tertulia.model.commands import Load

@@ -132,7 +132,7 @@ class Feed:
         return not self._is_blocked
 
     async def _read_page(self) -> bool:
-        """Read and spread the next events; False when there are none."""
+        """Read and spread the next events; False when there are no more."""
         limit = min(self._settings.page, self._settings.window_events - len(self._outstanding))
         page = await patiently(
             lambda: self._equipment.log.follow(
@@ -144,7 +144,7 @@ class Feed:
             await self._spread(event)
         if page:
             self._recorder.moved(self._application_id, self._progress)
-        return bool(page)
+        return len(page) == limit
 
     async def _spread(self, event: Event) -> None:
         addresses = self._equipment.addresses

@@ -221,6 +221,7 @@ class Neighbours:
     async def _let_go(self, word: bytes) -> bytes:
         session = self._sessions.get(_asked(word).session_id)
         if session is None:
+            await self._ledger.flush()  # it may have ended just now
             return _encode(None)
         self._ledger.release(session.place)
         self._sessions.let_go(session)

@@ -25,7 +25,7 @@ class Passing:
 
     def announce(self, event: Event) -> None:
         """Tell the other nodes of what happened here."""
-        word = encode_announced(event)
+        word = b"%b\0%b" % (self._homes.name.encode(), encode_announced(event))
         if len(word) <= self._bus.word_max:
             self._bus.publish(_subject(event.application_id), word)
 
@@ -42,10 +42,11 @@ class Passing:
             await stop()
 
     def _hear(self, application_id: ApplicationId, word: bytes) -> None:
-        if self._homes.has(application_id):
-            return  # our own
+        name, _, announced = word.partition(b"\0")
+        if name == self._homes.name.encode():
+            return  # our own, also when the application has moved since
         try:
-            event = decode_announced(word)
+            event = decode_announced(announced)
         except msgspec.DecodeError:
             return  # it is no node who told that
         if event.application_id == application_id:

@@ -134,7 +134,8 @@ class EventLog(Protocol):
     async def follow(
         self, after: Position, *, application_id: ApplicationId | None = None, limit: int = 500
     ) -> list[Event]:
-        """The next events in commit order, of one application or of all; empty when caught up."""
+        """The next events in commit order, of one application or of all; fewer than `limit` when
+        caught up."""
 
     async def follow_user(
         self, after: Position, user_id: UserId, *, limit: int = 500

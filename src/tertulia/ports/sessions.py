@@ -69,5 +69,9 @@ class SharedLedger(AllSessions, Protocol):
     def release(self, place: int) -> None:
         """Let another take it: it is ours no more. How far it is acknowledged is still written."""
 
+    async def flush(self) -> None:
+        """Have others see now what they would see in a moment: that sessions have ended. Raises
+        nothing."""
+
     def on_lost(self, listener: Callable[[SessionId], None]) -> None:
         """Call it on the loop, when the place is nobody's any more."""

@@ -64,10 +64,18 @@ _WHOLE = "SELECT id FROM media WHERE upload = (SELECT upload FROM media WHERE id
 _UNREADY = "SELECT id, application, size FROM media WHERE NOT is_ready"
 _GIVE_ROOM = "UPDATE room SET taken = taken - ? WHERE application = ?"
 
+_UPLOADS = """
+SELECT json_group_array(json(files)) FROM
+    (SELECT json_group_array(json(file)) AS files FROM media WHERE is_ready GROUP BY upload)"""
+_ATTACHMENTS = "SELECT json_group_array(json_array(media, conversation, times)) FROM attached"
+
+DATABASE = "media.db"
 COPIED_AT_ONCE = 1024 * 1024
 
 _file = msgspec.json.Decoder(MediaFile | None)
 _ids = msgspec.json.Decoder(list[ConversationId])
+_uploads = msgspec.json.Decoder(list[list[MediaFile]])
+_attachments = msgspec.json.Decoder(list[tuple[MediaId, ConversationId, int]])
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +98,7 @@ class FileMediaStore:
 
         `connect` is for tests in which the disk fails. Raises UnknownSchema or Unavailable.
         """
-        path = folder / "media.db"
+        path = folder / DATABASE
         connection = await asyncio.to_thread(_open, path, connect)
         reader = ThreadedReader(partial(_connect_reader, path), threads=1)
         store = cls(folder / "media", connection, reader)
@@ -125,6 +133,14 @@ class FileMediaStore:
 
     async def conversations(self, media_id: MediaId) -> list[ConversationId]:
         return await self._reader.run(_CONVERSATIONS, _ids, {"id": media_id})
+
+    async def uploads(self) -> list[list[MediaFile]]:
+        """All files that are there, those of an upload together."""
+        return await self._reader.run(_UPLOADS, _uploads, {})
+
+    async def attachments(self) -> list[tuple[MediaId, ConversationId, int]]:
+        """Where files are shown, and how often."""
+        return await self._reader.run(_ATTACHMENTS, _attachments, {})
 
     async def delete(self, media_id: MediaId) -> None:
         await self._run(partial(self._delete, _WHOLE, media_id))

@@ -164,6 +164,9 @@ class PostgresLedger(PostgresSessions):
             line = replace(line, standing=replace(line.standing, is_connected=False))
         self._parting.append(line)
 
+    async def flush(self) -> None:
+        await self._try_to_write()
+
     def on_lost(self, listener: Callable[[SessionId], None]) -> None:
         self._lost = listener
 

@@ -70,17 +70,18 @@ class PostgresMediaStore:
         self._secret = secret
 
     @classmethod
-    async def open(cls, url: str) -> "PostgresMediaStore":
-        """On a store that has been opened before. Raises Unavailable."""
+    async def open(cls, url: str, *, secret: bytes = b"") -> "PostgresMediaStore":
+        """On a store that has been opened before. `secret`: what addresses were signed with until
+        now, if that was elsewhere. Raises Unavailable."""
         pool = PostgresPool(url, "media", connections=CONNECTIONS)
         await pool.open()
         try:
-            await pool.fetch(_NEW_SECRET, secrets.token_bytes(32).hex())
-            ((secret,),) = await pool.fetch(_SECRET)
+            await pool.fetch(_NEW_SECRET, (secret or secrets.token_bytes(32)).hex())
+            ((known,),) = await pool.fetch(_SECRET)
         except Unavailable:
             await pool.close()
             raise
-        return cls(pool, bytes.fromhex(secret))
+        return cls(pool, bytes.fromhex(known))
 
     @property
     def secret(self) -> bytes:

@@ -11,7 +11,13 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
 from tertulia.model.errors import Unavailable
-from tertulia.store.postgres_connections import CONNECT_SECONDS, FAILED, LOST, place_of
+from tertulia.store.postgres_connections import (
+    CONNECT_SECONDS,
+    FAILED,
+    LOST,
+    Stateless,
+    place_of,
+)
 from tertulia.store.postgres_migrations import SCHEMA
 
 T = TypeVar("T")
@@ -39,6 +45,7 @@ class PostgresPool:
             url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS, max_cached_statement_lifetime=0,
             server_settings={"application_name": f"tertulia {use}", **SERVER_SETTINGS},
+            connection_class=Stateless,
         )  # fmt: skip
 
     async def open(self) -> None:

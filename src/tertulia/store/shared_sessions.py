@@ -103,6 +103,9 @@ class MemorySharedLedger:
             del self.places[place]
             row.left_at = monotonic()
 
+    async def flush(self) -> None:
+        return
+
     def on_lost(self, listener: Callable[[SessionId], None]) -> None:
         self._lost = listener
 

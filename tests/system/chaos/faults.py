@@ -13,10 +13,12 @@ from tests.system.tree import is_ready, until
 from tests.system.wire import Wire
 
 Deed = Callable[[Cluster, ClusterNode], None]
-REST_S = (1.0, 4.0)
+REST_S = (0.5, 3.0)
 """Between two faults."""
 TWICE = 0.2
 """Share of the faults that are met by another one."""
+READY_WITHIN = 90.0
+"""Seconds for a node to be back: other faults may keep it from starting."""
 LATE_S = 0.02
 """Of a slow line, each piece."""
 
@@ -33,7 +35,12 @@ class Kind(NamedTuple):
 
 def _back(cluster: Cluster, node: ClusterNode) -> None:
     """It comes back by itself."""
-    until(f"{node.name} ready", lambda: is_ready(node.url))
+    until(f"{node.name} ready", lambda: is_ready(node.url), within=READY_WITHIN)
+
+
+def _start(cluster: Cluster, node: ClusterNode) -> None:
+    node.spawn()
+    _back(cluster, node)
 
 
 def _part(name: str) -> Deed:
@@ -78,8 +85,8 @@ def _nats(deed: Callable[[NatsServer], None]) -> Deed:
 
 
 KINDS = (
-    Kind("node killed", lambda _, node: node.kill(), lambda _, node: node.start(), (0.5, 5)),
-    Kind("node drained", lambda _, node: node.stop(), lambda _, node: node.start(), (0.2, 2)),
+    Kind("node killed", lambda _, node: node.kill(), _start, (0.5, 5)),
+    Kind("node drained", lambda _, node: node.stop(), _start, (0.2, 2)),
     Kind("node paused", lambda _, node: node.pause(), _go_on, (1, 8)),
     Kind("hub killed", _part("hub"), _part_back("hub"), (0, 1)),
     Kind("dispatcher killed", _part("dispatcher"), _part_back("dispatcher"), (0, 1)),

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -105,6 +104,18 @@ class Read(Record, frozen=True, tag="read"):
     text: str | None = None
 
 
+class Seen(Record, frozen=True, tag="seen"):
+    """A membership was asked for, at a certain node, after it had been acknowledged."""
+
+    node: str
+    conversation: str
+    asked: float
+    status: int
+    wanted: str
+    """`JOINED` or `LEFT`."""
+    got: str | None = None
+
+
 class Fault(Record, frozen=True, tag="fault"):
     number: int
     kind: str
@@ -132,10 +143,10 @@ class Kept(Record, frozen=True, tag="kept"):
     is_deleted: bool = False
 
 
-Any_ = (
-    Began | Asked | Answered | Opened | Heard | Lost | Hooked | Read | Fault | Healed | Quiet | Kept
-)
-_decoder = msgspec.json.Decoder(Any_)
+_decoder = msgspec.json.Decoder(
+    Began | Asked | Answered | Opened | Heard | Lost | Hooked | Read | Seen | Fault | Healed
+    | Quiet | Kept
+)  # fmt: skip
 
 
 class History:
@@ -168,7 +179,8 @@ class History:
         return self._requests
 
 
-def read(path: Path) -> Iterator[Any]:
+def read(path: Path) -> Iterator[Record]:
+    """The records of a run, in the order in which they were made."""
     with path.open("rb") as lines:
         for line in lines:
             yield _decoder.decode(line)

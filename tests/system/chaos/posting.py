@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 from tests.system.chaos.asking import Asker, Reply
-from tests.system.chaos.history import Asked, Read
+from tests.system.chaos.history import Asked, Read, Seen
 
 READ_SHARE = 0.25
 """Of what was acknowledged and is then read at some node."""
@@ -103,9 +103,11 @@ class Roamer:
     """A user who joins and leaves."""
 
     def __init__(
-        self, user: str, asker: Asker, places: Sequence[Place], chance: random.Random
-    ) -> None:
+        self, user: str, asker: Asker, places: Sequence[Place], nodes: Sequence[tuple[str, str]],
+        chance: random.Random,
+    ) -> None:  # fmt: skip
         self._user = user
+        self._nodes = nodes
         self._asker = asker
         self._places = places
         self._chance = chance
@@ -131,12 +133,23 @@ class Roamer:
         reply = await self._asker.change("POST", f"{place.path}/members", asked, body)
         if reply.is_good:
             self._members[place.id] = reply.members["id"]
+            await self._see(place, reply.members["id"], "JOINED")
 
     async def _leave(self, place: Place, member: str) -> None:
         path, asked = f"{place.path}/members/{member}", _asked(self._asker, place, "leave")
         reply = await self._asker.change("PATCH", path, asked, {"state": "left"})
         if reply.is_good:
             self._members[place.id] = None
+            await self._see(place, member, "LEFT")
+
+    async def _see(self, place: Place, member: str, wanted: str) -> None:
+        """Whether a node, whichever, knows it."""
+        node, url = self._chance.choice(self._nodes)
+        history = self._asker.history
+        asked = history.now
+        reply = await self._asker.call("GET", f"{place.path}/members/{member}", url=url)
+        got = reply.members.get("state")
+        history.note(Seen(history.now, node, place.id, asked, reply.status, wanted, got))
 
     async def _look(self, place: Place) -> None:
         """What has become of a request without an answer."""

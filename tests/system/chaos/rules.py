@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from tests.system.chaos.history import Heard, Hooked, Opened
+from tests.system.chaos.history import Asked, Heard, Hooked, Kept, Opened, Read
 from tests.system.chaos.story import Name, Outcome, Story, reaches
 
 from tertulia.model.events.registry import Reach
@@ -60,10 +60,17 @@ def what_is_denied_is_not_stored(story: Story) -> Iterator[str]:
 
 
 def nothing_good_is_refused(story: Story) -> Iterator[str]:
-    """A member's message in a conversation that is there; and nothing meets a bug."""
+    """A member's message; the leave of who has joined, the join of who has left. Nobody meets a
+    bug."""
+    before: dict[str, int] = {}
     for request, asked in story.asked.items():
         outcome = story.outcome(request)
         is_wrong = outcome is Outcome.REFUSED and asked.deed in ("message", "ephemeral")
+        if asked.deed in ("join", "leave"):
+            last = before.get(asked.conversation)
+            is_known = last is None or story.outcome(last) is Outcome.DONE
+            is_wrong = outcome is Outcome.REFUSED and is_known
+            before[asked.conversation] = request
         if is_wrong or outcome is Outcome.BROKEN:
             answer = story.answers[request]
             yield f"{_at(answer.at)}: {asked.deed} got {answer.status} {answer.code}"
@@ -115,8 +122,11 @@ def an_acknowledged_write_is_seen(story: Story) -> Iterator[str]:
     for read in story.reads:
         if read.asked < since.get((read.conversation, read.id), float("inf")):
             continue
-        if read.status != 200 and 200 < read.status < 500:
+        if read.status != 200 and 0 < read.status < 500:
             yield f"{_at(read.asked)}: {read.node} has {read.status} for {_name(read, read.id)}"
+    for seen in story.seen:
+        if 0 < seen.status < 500 and seen.got != seen.wanted:
+            yield f"{_at(seen.asked)}: {seen.node} has {seen.got} for who has {seen.wanted}"
 
 
 # --- who is told ---
@@ -263,8 +273,8 @@ def violations(story: Story) -> dict[str, list[str]]:
     return {rule: texts for rule, texts in found.items() if texts}
 
 
-def _name(of: object, number: int | None) -> str:
-    return f"{getattr(of, 'conversation', '?')}#{number}"
+def _name(of: Asked | Heard | Hooked | Read | Kept, number: int | None) -> str:
+    return f"{of.conversation}#{number}"
 
 
 def _at(seconds: float) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class Run:
                     name = f"{party.asker.application_id[:8]}/{number}"
                     poster = Poster(name, party.asker, party.places, nodes, self._chance)
                     work.create_task(poster.post(silence, PAUSE_S))
-                roamer = Roamer(party.roamer, party.asker, party.places, self._chance)
+                roamer = Roamer(party.roamer, party.asker, party.places, nodes, self._chance)
                 work.create_task(roamer.roam(silence, ROAM_S))
             striking = work.create_task(self._strike(calm, kinds))
             await asyncio.sleep(seconds)
@@ -147,7 +147,7 @@ class Run:
             for party in parties for ear in party.ears for place in party.places
         )  # fmt: skip
 
-    async def _until(self, holds: Any) -> None:
+    async def _until(self, holds: Callable[[], bool]) -> None:
         """Or until it takes too long: the checker says what is missing."""
         for _ in range(int(ARRIVES_WITHIN / 0.5)):
             if holds():

@@ -20,6 +20,7 @@ from tests.system.chaos.history import (
     Opened,
     Quiet,
     Read,
+    Seen,
 )
 
 from tertulia.model.events.registry import Reach, find
@@ -54,6 +55,7 @@ class Story(Struct):
     hooked: dict[str, list[Hooked]] = field(default_factory=lambda: defaultdict(list))
     """By conversation; each has one endpoint."""
     reads: list[Read] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     faults: dict[int, Fault] = field(default_factory=dict)
     healed: dict[int, Healed] = field(default_factory=dict)
     quiet: Quiet | None = None
@@ -114,6 +116,7 @@ def tell(records: Iterable[Any]) -> Story:
         asked={each.request: each for each in found[Asked]},
         answers={each.request: each for each in found[Answered]},
         opened=found[Opened], lost=found[Lost], reads=found[Read],
+        seen=found[Seen],
         faults={each.number: each for each in found[Fault]},
         healed={each.number: each for each in found[Healed]},
         quiet=next(iter(found[Quiet]), None), began=next(iter(found[Began]), Began(0, 0, 0)),

@@ -63,8 +63,8 @@ def _told(story: Story) -> Iterator[Row]:
     yield "webhooks taken", len(hooked), len(set(hooked)), len(hooked) - len(set(hooked))
     refused = sum(not each.is_taken for all_ in story.hooked.values() for each in all_)
     yield "webhooks not taken", refused, "", ""
-    answered = sum(each.status == 200 for each in story.reads)
-    yield "reads", len(story.reads), answered, ""
+    reads = [*(each.status for each in story.reads), *(each.status for each in story.seen)]
+    yield "reads, of these answered", len(reads), reads.count(200), ""
     resumed = sum(each.wanted == each.session for each in story.opened)
     yield "sessions resumed", resumed, len(story.sessions()), ""
 

@@ -20,6 +20,7 @@ from tests.system.chaos.history import (
     Opened,
     Quiet,
     Read,
+    Seen,
 )
 from tests.system.chaos.rules import compare, violations
 from tests.system.chaos.story import tell
@@ -111,6 +112,13 @@ ALLOWED: dict[str, Callable[[list[Any]], list[Any]]] = {
     "a read before the acknowledgement": lambda all_: changed(
         all_, Read, {"asked": 4.05, "status": 404}, id=4
     ),
+    "a leave of who may have left": lambda all_: [
+        *all_, Asked(8, 80, "app", ROOM, "leave"), Answered(8, 80, 0),
+        Asked(9, 90, "app", ROOM, "leave"), Answered(9, 90, 404),
+    ],
+    "a membership that is seen, or not answered": lambda all_: [
+        *all_, Seen(9, "n2", ROOM, 9, 200, "LEFT", "LEFT"), Seen(9, "n2", ROOM, 9, 0, "LEFT"),
+    ],
     "a read that is not answered": lambda all_: changed(all_, Read, {"status": 503}, id=4),
     "a connection drops": lambda all_: [*all_, Lost(5, "alice", "dropped", session="S1")],
     "a session of somebody who is not in it": lambda all_: [
@@ -176,6 +184,17 @@ BAD: dict[str, tuple[Callable[[list[Any]], list[Any]], set[str]]] = {
     "a message is refused": (
         lambda all_: [*all_, Asked(9, 90, "app", ROOM, "message", "x"), Answered(9, 90, 404)],
         {"nothing good is refused"},
+    ),
+    "who has joined cannot leave": (
+        lambda all_: [
+            *all_, Asked(8, 80, "app", ROOM, "join"), Answered(8, 80, 201),
+            Asked(9, 90, "app", ROOM, "leave"), Answered(9, 90, 404),
+        ],
+        {"nothing good is refused"},
+    ),
+    "a membership of before": (
+        lambda all_: [*all_, Seen(9, "n2", ROOM, 9, 200, "LEFT", "JOINED")],
+        {"an acknowledged write is seen"},
     ),
     "a deletion is forgotten": (
         lambda all_: [

@@ -1,4 +1,4 @@
-"""How a node stands among the others: whether it is one, and the figures of `/metrics` about it."""
+"""Whether a node is fit to be one of several, and the figures of `/metrics` about that."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -9,7 +9,7 @@ from tertulia.model.ids import ApplicationId
 from tertulia.ports.cluster import Bus, Homes
 
 
-class Standing(Homes, Protocol):
+class LeasedNode(Homes, Protocol):
     """This node, with its homes by leases."""
 
     @property
@@ -29,8 +29,8 @@ class Standing(Homes, Protocol):
 
 
 class NodeVitals:
-    def __init__(self, standing: Standing, bus: Bus, lease_s: float) -> None:
-        self._standing = standing
+    def __init__(self, node: LeasedNode, bus: Bus, lease_s: float) -> None:
+        self._node = node
         self._bus = bus
         self._lease_s = lease_s
         self._gaps = 0
@@ -38,31 +38,31 @@ class NodeVitals:
 
     @property
     def name(self) -> str:
-        return self._standing.name
+        return self._node.name
 
     def _gap(self) -> None:
         self._gaps += 1
 
     def unready(self) -> list[str]:
         """Why it takes on nothing now."""
-        silent_s = self._standing.silent_s
+        silent_s = self._node.silent_s
         return [
-            *(["this node is leaving"] if self._standing.is_leaving else []),
+            *(["this node is leaving"] if self._node.is_leaving else []),
             *([f"no sign of life for {silent_s:.1f} s"] if silent_s > self._lease_s else []),
         ]
 
     def figures(self) -> Iterator[Figure]:
-        standing = self._standing
-        yield gauge("node_draining", "1 while this node leaves.", int(standing.is_leaving))
-        yield gauge("nodes_alive", "Nodes that give signs of life.", len(standing.nodes()) + 1)
-        yield gauge("homes", "Applications at home here.", len(standing.own))
+        node = self._node
+        yield gauge("node_draining", "1 while this node leaves.", int(node.is_leaving))
+        yield gauge("nodes_alive", "Nodes that give signs of life.", len(node.nodes()) + 1)
+        yield gauge("homes", "Applications at home here.", len(node.own))
         yield counter(
             "homes_claimed_total", "Homes claimed: of new applications, and of nodes that died.",
-            standing.taken_over,
+            node.taken_over,
         )  # fmt: skip
         yield gauge(
             "node_silent_seconds", "Since the last sign of life that the store has taken.",
-            standing.silent_s,
+            node.silent_s,
         )  # fmt: skip
         yield gauge("node_lease_seconds", "Silence after which others take over.", self._lease_s)
         yield gauge("bus_up", "1 while words reach other nodes.", int(self._bus.is_up))

@@ -19,6 +19,8 @@ WAIT = 0.05
 """Seconds for a commit's turn that are still borne."""
 HEARD = 0.25
 """Share of a core that a hub may spend on the events of others."""
+CORES = 4
+"""Of the database, for what other nodes read of the log."""
 SIGNS = 0.5
 """Share of a core of the database that signs of life may take."""
 CONNECTIONS = 1000
@@ -38,6 +40,8 @@ class Costs(NamedTuple):
     """Of time: the least for which `head` is locked."""
     hearing: float
     """An event of another node."""
+    reading: float
+    """Of the database, an event and other node."""
     signs: float
     """Of the database, a second and node."""
     connections: float
@@ -79,6 +83,9 @@ def batches(at: At, costs: Costs) -> float:
 LIMITS: dict[str, Callable[[At, Costs], float]] = {
     "turns at `head`": lambda at, costs: turn(at, costs) / WAIT,
     "events of others": lambda at, costs: (at.nodes - 1) * at.rate * costs.hearing / HEARD,
+    "reading the log": lambda at, costs: (
+        (at.nodes - 1) * at.nodes * at.rate * costs.reading / CORES
+    ),
     f"words of {NATS}": lambda at, costs: batches(at, costs) * at.nodes / WORDS,
     "signs of life": lambda at, costs: at.nodes * costs.signs / SIGNS,
     "connections": lambda at, costs: at.nodes * costs.connections / CONNECTIONS,
@@ -101,13 +108,22 @@ def most(limit: Callable[[At, Costs], float], rate: float, costs: Costs) -> int:
 
 
 def _costs(measured: Measured) -> Costs:
-    alone = measured.several.get(1) or measured.alone
-    if alone is None or not measured.commit_ms:
+    alone = measured.several.get(1)
+    if alone is None:
         raise Skipped("it rests on the part spreading")
     return Costs(
         alone.cost("hub") / 1000, alone.cost(DATABASE) / 1000, measured.commit_ms / 1000,
-        measured.hearing_us / 1e6, measured.idle_cpu, measured.connections,
+        measured.hearing_us / 1e6, _reading(measured), measured.idle_cpu, measured.connections,
     )  # fmt: skip
+
+
+def _reading(measured: Measured) -> float:
+    """What each node more has cost the database, an event."""
+    least, most = min(measured.several), max(measured.several)
+    if least == most:
+        raise Skipped("it rests on the part spreading")
+    more = measured.several[most].cost(DATABASE) - measured.several[least].cost(DATABASE)
+    return max(0.0, more) / (most - least) / 1000
 
 
 def _basis(costs: Costs) -> Row:

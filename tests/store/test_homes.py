@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 from tests.contracts.builders import (
@@ -19,10 +20,13 @@ from tests.contracts.homes import HomesContract
 from tests.postgres import PostgresServer
 
 from tertulia.app.homes import LeasedHomes
+from tertulia.app.stores import Stores
 from tertulia.bus.local import Exchange
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId, EventId, Position
 from tertulia.ports.cluster import Alone, Elsewhere, Homes, NoHome, NotAtHome
+from tertulia.settings import Data, Settings, SettingsError
+from tertulia.settings import Store as StoreSettings
 from tertulia.store.owner import Owner
 from tertulia.store.postgres import PostgresStore
 from tertulia.store.postgres_homes import PostgresHomes
@@ -264,6 +268,19 @@ def test_two_machines_of_one_name_are_refused(postgres: PostgresServer) -> None:
             with pytest.raises(Exception, match="there is a node n1 already"):
                 await made.join("n1", address="http://elsewhere:8080")
             assert not first.lost
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_no_node_leaves_the_store_of_nodes_alone(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with cluster(postgres, APP) as made:
+            await made.join("n1")
+            settings = Settings(data=Data(str(tmp_path)), store=StoreSettings(made.url))
+            with pytest.raises(SettingsError, match="the store of the nodes n1"):
+                await Stores.open(settings)
 
     asyncio.run(scenario())
 

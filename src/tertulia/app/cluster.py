@@ -79,7 +79,11 @@ class Cluster:
             await homecoming.everything()
             return
         self._leased.is_idle = homecoming.is_idle
-        await self._leased.start()
+        superseded = of_postgres("postgres_homes").Superseded
+        try:
+            await self._leased.start()
+        except superseded as error:
+            raise SettingsError(f"cluster.node: {error}") from None
         self._running = asyncio.create_task(self._leased.run())
 
     async def drain(self, live: Live) -> None:

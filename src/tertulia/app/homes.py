@@ -60,6 +60,7 @@ class LeasedHomes:
         self._own: frozenset[ApplicationId] = frozenset()
         self._given: set[ApplicationId] = set()
         """On their way to another node, by our own will."""
+        self._is_giving = False
         self._version = -1
         self._looking = asyncio.Lock()
         self._news = asyncio.Event()
@@ -186,6 +187,8 @@ class LeasedHomes:
             self._nodes, self._leaving = nodes, sight.leaving
             if sight.version != self._version:
                 await self._renew(sight)
+            if not self._is_giving:
+                self._given.clear()  # nobody took what is still here
             self._seen_at, self._is_blind = asked_at, False
         return has_changed
 
@@ -201,7 +204,6 @@ class LeasedHomes:
 
     async def _renew(self, sight: Sight) -> None:
         self._homes = await self._table.homes()
-        self._version = sight.version
         before = self._own
         own = frozenset(each for each, owner in self._homes.items() if owner == self._owner)
         gone = before - own
@@ -211,7 +213,7 @@ class LeasedHomes:
         if own - before:
             await self._arrived(own - before)
         self._own = own
-        self._given &= own
+        self._version = sight.version  # now: what could not be taken up is tried again
         for application_id in gone:
             for listener in self._departures:
                 listener(application_id)
@@ -243,19 +245,23 @@ class LeasedHomes:
 
     async def _hand_over(self, most: int) -> None:
         """So many of those that are idle, each to the node that has the fewest."""
-        counts = Counter(owner.node for owner in self._homes.values())
         others = [name for name in self._others() if name not in self._leaving]
         idle = [each for each in sorted(self._own) if self.is_idle(each)]
-        for application_id in idle[:most] if others else ():
-            to = min(others, key=lambda name: (counts[name], name))
-            self._given.add(application_id)  # from here on nothing of it begins here
-            if not await self._table.give(application_id, to):
-                self._given.discard(application_id)
-                return
-            counts[to] += 1
-        if idle:
-            await self._look()
-            self._bus.publish(SUBJECT, b"")
+        if not others or not idle:
+            return
+        counts = Counter(owner.node for owner in self._homes.values())
+        self._is_giving = True
+        try:
+            for application_id in idle[:most]:
+                to = min(others, key=lambda name: (counts[name], name))
+                self._given.add(application_id)  # from here on nothing of it begins here
+                if not await self._table.give(application_id, to):
+                    break
+                counts[to] += 1
+        finally:
+            self._is_giving = False
+        await self._look()
+        self._bus.publish(SUBJECT, b"")
 
     def _others(self) -> list[str]:
         return [name for name in self._nodes if name != self.name]

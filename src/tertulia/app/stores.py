@@ -38,7 +38,7 @@ class Stores(Struct, frozen=True):
         may be asked for. Raises Unavailable, OSError, SettingsError."""
         data = settings.data.path
         if owner is None:
-            store = await open_store(settings)
+            store = await _own_store(settings)
             files = await FileMediaStore.open(data)
             ledger = FileSessionLedger(data / "sessions", store.epoch)
             search = SqliteSearch(data / "search.db")
@@ -55,6 +55,19 @@ class Stores(Struct, frozen=True):
     async def close(self) -> None:
         for end in self._ends:
             await end()
+
+
+async def _own_store(settings: Settings) -> Stored:
+    """Of a server that is alone: it would write what nodes believe to be theirs."""
+    store = await open_store(settings)
+    if settings.store.url:
+        names = await of_postgres("postgres_homes").living(settings.store.url)
+        if names:
+            await store.close()
+            raise SettingsError(
+                f"store.url: it is the store of the nodes {', '.join(names)}; set cluster.node"
+            )
+    return store
 
 
 async def _shared_media(url: str, data: Path) -> Any:

@@ -20,6 +20,7 @@ from tertulia.store.postgres_connections import FAILED, connect, part, place_of
 
 SECONDS = 3.0
 """For one command. A server that takes longer lets leases run out."""
+LATELY_S = 5.0
 CLAIMED_MAX = 500
 """Homes taken over at once: writers wait meanwhile."""
 
@@ -72,6 +73,19 @@ class Sight(NamedTuple):
 
 class Superseded(Exception):
     """Another process is this node by now."""
+
+
+async def living(url: str) -> list[str]:
+    """Nodes that have given a sign of life lately. Raises Unavailable."""
+    line = _Line(url)
+
+    async def look(there: Connection) -> list[str]:
+        return [row["name"] for row in await there.fetch(_LOOK, LATELY_S)]
+
+    try:
+        return await line.do(look)
+    finally:
+        await line.close()
 
 
 class _Line:

@@ -148,16 +148,11 @@ def single(place: Path) -> Iterator[Installation]:
 
 
 @contextmanager
-def nodes(
-    place: Path, count: int, *, bus: str = NATS, event_url: str = ""
-) -> Iterator[Installation]:
-    """`event_url`: where the webhooks of the first application go."""
-    settings = dict(ENVIRONMENT)
-    if event_url:
-        settings["TERTULIA_DEV__EVENT_URL"] = event_url
+def nodes(place: Path, count: int, *, bus: str = NATS) -> Iterator[Installation]:
+    """`bus`: NATS or NOTIFY."""
     try:
         with cluster.running(
-            place, count=count, has_bus=bus == NATS, is_durable=True, settings=settings
+            place, count=count, has_bus=bus == NATS, is_durable=True, settings=ENVIRONMENT
         ) as running:
             yield Installation(*_of(running), running)
     except pytest.skip.Exception as reason:

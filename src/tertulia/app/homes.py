@@ -129,14 +129,18 @@ class LeasedHomes:
     async def run(self) -> None:
         """Give signs of life, take over what has no home, and hand over what is too much."""
         beats = 0
+        is_told = False
         while True:
             try:
                 has_changed = await self._look()
                 if has_changed or beats % SWEEP_BEATS == 0:
                     await self._sweep()
+                is_told = False
             except Unavailable as error:
-                told = {"action": "homes_wait", "error": str(error)}
-                _log.warning("signs of life wait for the store", extra=told)
+                if not is_told:
+                    told = {"action": "homes_wait", "error": str(error)}
+                    _log.warning("signs of life wait for the store", extra=told)
+                is_told = True
             beats += 1
             await self._wait(self._beat_s)
 

@@ -123,12 +123,16 @@ class Dispatcher:
 
     async def _keep_work(self) -> None:
         """Renew what is ours, as long as anything may be under way."""
+        is_told = False
         while True:
             try:
                 pause = await self._work.renew(self._running)
+                is_told = False
             except Unavailable as error:
-                told = {"action": "leases_not_renewed", "error": str(error)}
-                _log.warning("whose the webhooks are cannot be asked", extra=told)
+                if not is_told:
+                    told = {"action": "leases_not_renewed", "error": str(error)}
+                    _log.warning("whose the webhooks are cannot be asked", extra=told)
+                is_told = True
                 pause = RENEW_AGAIN
             self._arrange()
             if math.isinf(pause):

@@ -42,10 +42,13 @@ class ReadableStore(ReadableLog, ReadableDirectory, Protocol):
 
 async def patiently(read: Callable[[], Awaitable[T]], pause_ms: int) -> T:
     """Read, as often as it takes the store to come back."""
+    is_told = False
     while True:
         try:
             return await read()
         except Unavailable as error:
-            told = {"action": "read_failed", "error": str(error)}
-            _log.warning("the log cannot be read", extra=told)
+            if not is_told:
+                told = {"action": "read_failed", "error": str(error)}
+                _log.warning("the log cannot be read", extra=told)
+            is_told = True
             await asyncio.sleep(pause_ms / 1000)

@@ -22,7 +22,8 @@ from tertulia.model.errors import SearchMissing, Unavailable
 from tertulia.model.ids import ApplicationId, Position
 from tertulia.model.indexing import TextChanges
 from tertulia.model.words import terms_of
-from tertulia.ports.search import TextQuery
+from tertulia.ports.cluster import Alone
+from tertulia.ports.search import Line, TextQuery
 from tertulia.services import search
 from tertulia.services.search import Indexer
 from tertulia.store.memory_search import MemorySearch
@@ -221,7 +222,7 @@ def test_a_new_log_is_indexed_from_its_beginning(play: Play) -> None:
         await world.search.begin("another", await world.store.head())
         assert (await world.call("GET", f"{SEARCH}?q=tea")).json["results"] == []
         await Indexer(
-            index=world.search, log=world.store, monotonic=world.clock.monotonic
+            index=world.search, log=world.store, homes=Alone(), monotonic=world.clock.monotonic
         ).catch_up()
         assert (await world.call("GET", f"{SEARCH}?q=tea")).json["results"] != []
 
@@ -269,13 +270,13 @@ class Broken(MemorySearch):
         self._refusals = list(refusals)
         self.caught_up = asyncio.Event()
 
-    async def begin(self, epoch: str, head: Position) -> Position:
+    async def begin(self, epoch: str, head: Position, line: Line = None) -> Position:
         if self._refusals:
             raise self._refusals.pop()
-        return await super().begin(epoch, head)
+        return await super().begin(epoch, head, line)
 
-    async def write(self, changes: TextChanges, upto: Position) -> None:
-        await super().write(changes, upto)
+    async def write(self, changes: TextChanges, upto: Position, line: Line = None) -> None:
+        await super().write(changes, upto, line)
         self.caught_up.set()
 
 
@@ -287,7 +288,9 @@ def test_the_index_follows_the_log(play: Play, monkeypatch: pytest.MonkeyPatch) 
     async def scenario(world: World) -> None:
         index = Broken(Unavailable(), Unavailable())
         following = asyncio.create_task(
-            Indexer(index=index, log=world.store, monotonic=world.clock.monotonic).run()
+            Indexer(
+                index=index, log=world.store, homes=Alone(), monotonic=world.clock.monotonic
+            ).run()
         )
         await rooms(world)
         for number in range(5):
@@ -308,7 +311,10 @@ def test_a_host_that_cannot_search_says_so_once(
 ) -> None:
     async def scenario(world: World) -> None:
         await Indexer(
-            index=Broken(SearchMissing()), log=world.store, monotonic=world.clock.monotonic
+            index=Broken(SearchMissing()),
+            log=world.store,
+            homes=Alone(),
+            monotonic=world.clock.monotonic,
         ).run()
 
     play(scenario)

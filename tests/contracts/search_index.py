@@ -80,6 +80,19 @@ LINES = {
 
 
 class SearchIndexContract(IndexContract):
+    @scenario
+    async def test_lines_have_positions_of_their_own(self, index: SearchIndex) -> None:
+        await index.write(said(1, "tea"), Position(5))
+        assert await index.begin("epoch", HEAD, APP) == 5, "where the whole had come to"
+        await index.write(said(7, "tea"), Position(8), APP)
+        await index.write(said(9, "tea", app=OTHER_APP), Position(9), OTHER_APP)
+        assert await index.begin("epoch", HEAD) == 5
+        assert await index.begin("epoch", HEAD, APP) == 8
+        assert await index.begin("epoch", HEAD, OTHER_APP) == 9
+        assert await found(index, "tea") == [7, 1]
+        assert await index.begin("epoch", Position(8), APP) == 0, "a line is ahead of the log"
+        assert await found(index, "tea") == []
+
     @pytest.mark.parametrize(("asked", "expected"), [
         ("hello", [3, 2, 1]), ("HÉLLO", [3, 2, 1]), ("hello bob", [1]), ("bob hello", [1]),
         ('"hello bob"', [1]), ('"bob hello"', []), ("hel*", [4, 3, 2, 1]), ('"how ar"*', [1]),

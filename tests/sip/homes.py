@@ -21,6 +21,8 @@ class Town:
 class ScriptedHomes:
     """Homes. An application that is nowhere is at home with the first who asks."""
 
+    own: frozenset[ApplicationId] | None = None
+
     def __init__(self, name: str, town: Town) -> None:
         self.name = name
         self._town = town

@@ -1,7 +1,7 @@
 """Whether a node is fit to be one of several, and the figures of `/metrics` about that."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from tertulia.app.figures import Figure, Sample, counter, gauge
@@ -16,7 +16,7 @@ class LeasedNode(Homes, Protocol):
     def is_leaving(self) -> bool: ...
 
     @property
-    def own(self) -> Collection[ApplicationId]:
+    def own(self) -> frozenset[ApplicationId]:
         """Those that are at home here."""
 
     @property

@@ -238,7 +238,9 @@ class Services:
         self.search = Search(
             index=outside.search, log=log, directory=directory, conversations=conversations
         )
-        self.indexer = Indexer(index=outside.search, log=log, monotonic=outside.monotonic)
+        self.indexer = Indexer(
+            index=outside.search, log=log, homes=outside.homes, monotonic=outside.monotonic
+        )
         self.following = Following(log=log, conversations=conversations, per_application=streams)
         self.announcements.add(self.following.hand_on)
         self.metering = Metering(

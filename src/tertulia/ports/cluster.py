@@ -100,6 +100,10 @@ class Homes(Protocol):
     def name(self) -> str:
         """Of this node, unlike any other's."""
 
+    @property
+    def own(self) -> frozenset[ApplicationId] | None:
+        """Those that are at home here; None where all are."""
+
     def has(self, application_id: ApplicationId) -> bool:
         """It is at home here, as far as is known now."""
 
@@ -125,6 +129,7 @@ class Alone:
     """Homes of an installation of one node: everything is at home here."""
 
     name = "alone"
+    own: frozenset[ApplicationId] | None = None
 
     def has(self, application_id: ApplicationId) -> bool:
         return True

@@ -34,9 +34,15 @@ class FoundText(Struct, frozen=True):
     snippet: Snippet
 
 
+Line = ApplicationId | None
+"""What is indexed at its own pace: an application, or all of the log."""
+
+
 class SearchIndex(Protocol):
     """The words of messages, to be found again. Made from the log, and made again when lost.
 
+    - *Lines*: the log is indexed as a whole, or, where several nodes share it, by application. Each
+      line has a position of its own; one that is new begins where the whole had come to.
     - *One step*: `write` stores changes and the position that they lead to together, or neither.
     - *Found*: a search sees every write that has returned. Words match whatever their case and
       accents; a changed text by its newest words only; what was removed, not at all.
@@ -45,12 +51,12 @@ class SearchIndex(Protocol):
       SearchMissing from all of it where this host cannot search.
     """
 
-    async def begin(self, epoch: str, head: Position) -> Position:
-        """Up to where the log of this epoch is indexed.
+    async def begin(self, epoch: str, head: Position, line: Line = None) -> Position:
+        """Up to where the log of this epoch, or the line, is indexed.
 
         An index of another epoch, or one that is ahead of the log's head, is emptied first.
         """
 
-    async def write(self, changes: TextChanges, upto: Position) -> None: ...
+    async def write(self, changes: TextChanges, upto: Position, line: Line = None) -> None: ...
 
     async def find(self, query: TextQuery) -> list[FoundText]: ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,8 @@ from tertulia.model.indexing import text_changes
 from tertulia.model.state import ConversationState
 from tertulia.model.words import Snippet, Term
 from tertulia.ports import Directory, EventLog
-from tertulia.ports.search import FoundText, SearchIndex, TextQuery
+from tertulia.ports.cluster import Homes
+from tertulia.ports.search import FoundText, Line, SearchIndex, TextQuery
 from tertulia.services.conversations import Conversations
 
 BATCH = 500
@@ -103,20 +104,24 @@ class Search:
 
 
 class Indexer:
-    """Follows the log and keeps the search index close behind it."""
+    """Follows the log of what is at home here, and keeps the search index close behind it."""
 
     def __init__(
-        self, *, index: SearchIndex, log: EventLog, monotonic: Callable[[], float]
+        self, *, index: SearchIndex, log: EventLog, homes: Homes, monotonic: Callable[[], float]
     ) -> None:
         self._index = index
         self._log = log
+        self._homes = homes
         self._monotonic = monotonic
-        self._at: Position | None = None
-        """Up to where it is indexed; None when the index has to be asked."""
-        self.reached: Position | None = None
-        """The same, as last known."""
+        self._at: dict[Line, Position] = {}
+        """Up to where each line is indexed; the index is asked for one that is not here."""
         self._news = asyncio.Event()
         log.on_append(self._news.set)
+
+    @property
+    def reached(self) -> Position | None:
+        """All that is at home here is indexed up to there, as last known."""
+        return min(self._at.values(), default=None)
 
     async def run(self) -> None:
         while True:
@@ -134,20 +139,31 @@ class Indexer:
             await self._news.wait()
 
     async def catch_up(self) -> None:
-        """Index all that the log holds."""
-        at, self._at = self._at, None
-        if at is None:
-            at = await self._index.begin(self._log.epoch, await self._log.head())
-            self.reached = at
-        while events := await self._behind(at):
+        """Index all that the log holds of what is at home here."""
+        own = self._homes.own
+        lines: Collection[Line] = (None,) if own is None else own
+        self._at = {line: at for line, at in self._at.items() if line in lines}
+        for line in lines:
+            at = self._at.pop(line, None)  # unless it is known afterwards, it is asked for again
+            if at is None:
+                at = await self._index.begin(self._log.epoch, await self._log.head(), line)
+            self._at[line] = await self._follow(line, at)
+
+    async def _follow(self, line: Line, at: Position) -> Position:
+        """Up to where the line is indexed then."""
+        while True:
+            stretch = self._log.attended(at)
+            events = await self._behind(line, at)
+            if not events:  # nor was there any when the stretch was looked at
+                return max(at, stretch.through) if stretch else at
             at = events[-1].position
             began = self._monotonic()
-            await self._index.write(text_changes(events), at)
-            self.reached = at
+            await self._index.write(text_changes(events), at, line)
             if len(events) == BATCH:  # much is behind: leave the machine to those who post
                 await asyncio.sleep(IDLE_SHARE * (self._monotonic() - began))
-        self._at = at
 
-    async def _behind(self, at: Position) -> list[Event]:
-        recent = self._log.tail(at)
-        return recent[:BATCH] if recent is not None else await self._log.follow(at, limit=BATCH)
+    async def _behind(self, line: Line, at: Position) -> list[Event]:
+        recent = self._log.tail(at, line)
+        if recent is not None:
+            return [each for each in recent if line in (None, each.application_id)][:BATCH]
+        return await self._log.follow(at, application_id=line, limit=BATCH)

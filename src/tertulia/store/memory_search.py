@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tertulia.model.ids import Position
 from tertulia.model.indexing import Place, Text, TextChanges
 from tertulia.model.words import MARK, SNIPPET_MAX, UNMARK, Term, places_of, snippet_of
-from tertulia.ports.search import FoundText, TextQuery
+from tertulia.ports.search import FoundText, Line, TextQuery
 
 Span = tuple[int, int]
 
@@ -19,15 +19,15 @@ class MemorySearch:
     def __init__(self) -> None:
         self._texts: dict[Place, Text] = {}
         self._epoch = ""
-        self._upto = Position(0)
+        self._upto: dict[Line, Position] = {None: Position(0)}
 
-    async def begin(self, epoch: str, head: Position) -> Position:
-        if epoch != self._epoch or self._upto > head:
+    async def begin(self, epoch: str, head: Position, line: Line = None) -> Position:
+        if epoch != self._epoch or max(self._upto.values()) > head:
             self._texts.clear()
-            self._epoch, self._upto = epoch, Position(0)
-        return self._upto
+            self._epoch, self._upto = epoch, {None: Position(0)}
+        return self._upto.get(line, self._upto[None])
 
-    async def write(self, changes: TextChanges, upto: Position) -> None:
+    async def write(self, changes: TextChanges, upto: Position, line: Line = None) -> None:
         texts = self._texts
         for text in changes.said:
             texts.setdefault((text.conversation_id, text.event_id), text)
@@ -40,7 +40,7 @@ class MemorySearch:
             texts.pop(place, None)
         for place in [place for place in texts if place[0] in changes.closed]:
             del texts[place]
-        self._upto = upto
+        self._upto[line] = upto
 
     async def find(self, query: TextQuery) -> list[FoundText]:
         found = []

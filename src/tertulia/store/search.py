@@ -22,10 +22,10 @@ from tertulia.model.errors import SearchMissing, SearchTooBroad, Unavailable
 from tertulia.model.ids import ConversationId, EventId, Position
 from tertulia.model.indexing import TextChanges
 from tertulia.model.words import MARK, UNMARK, Term, snippet_of
-from tertulia.ports.search import FoundText, TextQuery
+from tertulia.ports.search import FoundText, Line, TextQuery
 from tertulia.store.queries import read_sql
 
-VERSION = 1
+VERSION = 2
 SEARCH_SECONDS = 1.0
 SEARCHES_MAX = 32
 """Under way or waiting; more are refused."""
@@ -64,6 +64,11 @@ SELECT json_group_array(json_array(position, conversation, event, snippet)) FROM
     ORDER BY words.rowid DESC LIMIT :limit)"""
 _NUMBERS = """
 SELECT json_group_array(number) FROM names WHERE id IN (SELECT value FROM json_each(?))"""
+_WHOLE = ""
+_UPTO = "SELECT upto FROM progress WHERE line IN (?, '') ORDER BY line DESC LIMIT 1"
+_ADVANCE = """
+INSERT INTO progress (line, upto) VALUES (?, ?)
+ON CONFLICT (line) DO UPDATE SET upto = excluded.upto"""
 _HIGHEST = 2**63 - 1
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -100,13 +105,13 @@ class SqliteSearch:
         self._searches = 0
         self._is_able = has_fts5()
 
-    async def begin(self, epoch: str, head: Position) -> Position:
+    async def begin(self, epoch: str, head: Position, line: Line = None) -> Position:
         if self._is_damaged:
             await self._discard()
-        return await self._run(self._writer, partial(self._begin, epoch, head))
+        return await self._run(self._writer, partial(self._begin, epoch, head, line or _WHOLE))
 
-    async def write(self, changes: TextChanges, upto: Position) -> None:
-        await self._run(self._writer, partial(self._write, changes, upto))
+    async def write(self, changes: TextChanges, upto: Position, line: Line = None) -> None:
+        await self._run(self._writer, partial(self._write, changes, upto, line or _WHOLE))
 
     async def find(self, query: TextQuery) -> list[FoundText]:
         if self._is_able and self._connection is None:
@@ -159,14 +164,15 @@ class SqliteSearch:
         self._opened.append(connection)
         return connection
 
-    def _begin(self, epoch: str, head: Position) -> Position:
+    def _begin(self, epoch: str, head: Position, line: str) -> Position:
         connection = self._connection = self._connection or self._made()
-        known, upto = connection.execute("SELECT epoch, upto FROM progress").fetchone()
-        if known == epoch and upto <= head:
-            return Position(upto)
-        _script(connection, _EMPTY + _SCHEMA)
-        connection.execute("UPDATE progress SET epoch = ?", (epoch,))
-        return Position(0)
+        (known,) = connection.execute("SELECT epoch FROM progress WHERE line = ''").fetchone()
+        (furthest,) = connection.execute("SELECT max(upto) FROM progress").fetchone()
+        if known != epoch or furthest > head:
+            _script(connection, _EMPTY + _SCHEMA)
+            connection.execute("UPDATE progress SET epoch = ?", (epoch,))
+        (upto,) = connection.execute(_UPTO, (line,)).fetchone()
+        return Position(upto)
 
     def _made(self) -> sqlite3.Connection:
         """The file, opened; made anew unless it is one of this version."""
@@ -189,13 +195,13 @@ class SqliteSearch:
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
-    def _write(self, changes: TextChanges, upto: Position) -> None:
+    def _write(self, changes: TextChanges, upto: Position, line: str) -> None:
         if self._connection is None or self._is_damaged:
             raise Unavailable("not open yet, or to be made anew")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             _apply(self._connection, changes)
-            self._connection.execute("UPDATE progress SET upto = ?", (upto,))
+            self._connection.execute(_ADVANCE, (line, upto))
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:

@@ -3,8 +3,9 @@
 -- `scope` puts application and conversation among the words, so that a search is narrowed by the
 -- index and not row by row. Short beginnings are indexed: looked up, they would be half of all words.
 
-CREATE TABLE progress (one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT, upto INTEGER NOT NULL);
-INSERT INTO progress VALUES (1, NULL, 0);
+-- The line '' is the whole log.
+CREATE TABLE progress (line TEXT PRIMARY KEY, epoch TEXT, upto INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO progress VALUES ('', NULL, 0);
 
 -- Applications and conversations.
 CREATE TABLE names (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);

@@ -241,6 +241,7 @@ class Services:
         self.indexer = Indexer(
             index=outside.search, log=log, homes=outside.homes, monotonic=outside.monotonic
         )
+        self.homecoming.on_arrived = self.indexer.look
         self.following = Following(log=log, conversations=conversations, per_application=streams)
         self.announcements.add(self.following.hand_on)
         self.metering = Metering(

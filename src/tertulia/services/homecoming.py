@@ -2,7 +2,7 @@
 node, is taken up: calls that broke off are ended, messages that wait are carried.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from tertulia.model.ids import ApplicationId
@@ -33,6 +33,8 @@ class Homecoming:
         self._couriers = couriers
         self._recipients = recipients
         self._strangers = strangers
+        self.on_arrived: Callable[[], None] = lambda: None
+        """Called when something has come home."""
 
     async def everything(self) -> None:
         """All applications come home: there is no other node."""
@@ -51,6 +53,7 @@ class Homecoming:
         await self._calls.bury(of)
         await self._strangers.recover(of)
         self._couriers.look_again()
+        self.on_arrived()
 
     def departed(self, application_id: ApplicationId) -> None:
         """Another node has it."""

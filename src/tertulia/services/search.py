@@ -115,13 +115,19 @@ class Indexer:
         self._monotonic = monotonic
         self._at: dict[Line, Position] = {}
         """Up to where each line is indexed; the index is asked for one that is not here."""
+        self._nothing_before: Position | None = None
+        """What to index, where nothing is at home."""
         self._news = asyncio.Event()
         log.on_append(self._news.set)
 
     @property
     def reached(self) -> Position | None:
         """All that is at home here is indexed up to there, as last known."""
-        return min(self._at.values(), default=None)
+        return min(self._at.values(), default=self._nothing_before)
+
+    def look(self) -> None:
+        """There may be more to index: something has come home."""
+        self._news.set()
 
     async def run(self) -> None:
         while True:
@@ -142,6 +148,7 @@ class Indexer:
         """Index all that the log holds of what is at home here."""
         own = self._homes.own
         lines: Collection[Line] = (None,) if own is None else own
+        self._nothing_before = None if lines else await self._log.head()
         self._at = {line: at for line, at in self._at.items() if line in lines}
         for line in lines:
             at = self._at.pop(line, None)  # unless it is known afterwards, it is asked for again

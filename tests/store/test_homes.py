@@ -220,6 +220,22 @@ def test_batches_of_two_homes_have_positions_in_one_order(postgres: PostgresServ
     asyncio.run(scenario())
 
 
+def test_a_home_that_was_away_in_between_is_read_anew(postgres: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with cluster(postgres, APP) as made:
+            one, two = await made.join("n1", runs=False), await made.join("n2", runs=False)
+            await one.homes.require(APP)
+            room = profile()
+            await one.store.append(birth(room))
+            await one.store.append(append(room, 0))
+            assert await one.table.give(APP, "n2")
+            assert await two.store.append(append(room, 1)) == 3
+            assert await two.table.give(APP, "n1")
+            assert await one.store.append(append(room, 2)) == 4
+
+    asyncio.run(scenario())
+
+
 def test_homes_are_shared_out_and_given_away(postgres: PostgresServer) -> None:
     async def scenario() -> None:
         names = [ApplicationId(f"{number:08d}-8f6c-4f2e-9b1d-0a8b5c7d9e01") for number in range(9)]

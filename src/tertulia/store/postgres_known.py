@@ -93,10 +93,11 @@ class Known:
         return NotAtHome(f"{entry.application_id} is not at home here")
 
     async def _look_home(self, connection: Connection, owner: Owner) -> None:
-        """What came home may have been written to by another since we knew it."""
+        """What is at home here may have been elsewhere in between, and written to there."""
         statement = STATEMENTS["own_homes"]
         named = {"node": owner.node, "incarnation": owner.incarnation}
-        own = _IDS.decode(await connection.fetchval(statement.sql, *statement.arguments(named)))
-        if self.heads is not None and not own <= self._own:
+        self._own = _IDS.decode(
+            await connection.fetchval(statement.sql, *statement.arguments(named))
+        )
+        if self.heads is not None:
             self.heads.streams.clear()
-        self._own = own

@@ -33,7 +33,9 @@ function sender(api, conversation, { user, member }) {
   return async (type, body, answered = body, minted = undefined) => {
     const before = (await api.getConversation(conversation)).sequenceNumber;
     const event = await api.createEvent(conversation, { type, from: member.id, body });
-    assert.equal(event.id, before + 1);
+    // What becomes of a request about audio is told too, and may be before this one.
+    if (type.startsWith('audio:')) assert.ok(event.id > before);
+    else assert.equal(event.id, before + 1);
     assert.equal(event.type, type);
     assert.equal(event.from, member.id);
     recent(event.timestamp);

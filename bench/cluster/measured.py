@@ -28,7 +28,7 @@ class Measured(Struct):
     idle_transactions: float = 0.0
     """Likewise."""
     hearing_us: float = 0.0
-    """CPU of a hub, an event of others: it hears of it, and indexes it for search."""
+    """CPU of a hub, an event of others: it hears of it."""
     forward_us: float = 0.0
     """CPU of a front, a request of others."""
     connections: float = 0.0

@@ -25,12 +25,13 @@ def blocks() -> list[str]:
     return _BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
-def run(folder: Path) -> list[str]:
+def run(folder: Path, store_url: str | None) -> list[str]:
     """What each block prints, all run by one shell."""
+    where = {} if store_url is None else {"TERTULIA_STORE__URL": store_url}
     script = f"printf '{_MARK}'\n".join(blocks())
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
-        cwd=folder, env=plain_environment(), capture_output=True, text=True, timeout=120,
+        cwd=folder, env={**plain_environment(), **where}, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -56,7 +57,7 @@ def test_the_tour_works_as_printed(plant: Plant, kept: Kept, tmp_path: Path) -> 
     until("phones", lambda: (tmp_path / ".tertulia" / "phones.json").exists())
     (
         setting, users, members, talk, more, follow, history, lists, phone, texts, channels,
-    ) = run(tmp_path)  # fmt: skip
+    ) = run(tmp_path, kept.url)  # fmt: skip
 
     assert setting == ""
     alice, bob = documents(users)

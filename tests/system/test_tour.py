@@ -31,8 +31,8 @@ def run(folder: Path, store_url: str | None) -> list[str]:
     script = f"printf '{_MARK}'\n".join(blocks())
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
-        cwd=folder, env={**plain_environment(), **where}, capture_output=True, text=True, timeout=120,
-        check=False,
+        cwd=folder, env={**plain_environment(), **where}, capture_output=True, text=True,
+        timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout.split(_MARK)

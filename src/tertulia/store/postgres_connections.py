@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-from asyncpg import Connection
+from asyncpg import Connection, Pool
 from msgspec.json import Decoder
 
 from tertulia.model.errors import Unavailable
@@ -18,6 +18,10 @@ from tertulia.store.sides import Parameter
 
 T = TypeVar("T")
 
+_HAS_WRITER = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE application_name = 'tertulia writer' AND datname = current_database())
+"""
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 READERS_MAX = 8
@@ -60,6 +64,21 @@ async def part(connection: Connection) -> None:
     """Close it, politely if that goes quickly."""
     with suppress(*FAILED):
         await connection.close(timeout=1.0)
+
+
+async def close_pool(pool: Pool) -> None:
+    """Let go of all its connections, politely if that goes quickly."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await pool.close()
+    except FAILED:
+        pool.terminate()
+
+
+async def has_writer(connection: Connection) -> bool:
+    """Whether a server has this database open to write."""
+    found: bool = await connection.fetchval(_HAS_WRITER)
+    return found
 
 
 class Stateless(Connection):
@@ -118,8 +137,4 @@ class PooledReader:
         return decoder.decode(found)
 
     async def close(self) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._pool.close()
-        except FAILED:
-            self._pool.terminate()
+        await close_pool(self._pool)

@@ -7,15 +7,11 @@ from asyncpg.transaction import Transaction
 
 from tertulia.model.errors import Unavailable
 from tertulia.store.copying import PAGE, TABLES, CopyFailed, Head, Row, Table
-from tertulia.store.postgres_connections import FAILED, connect, part, place_of
+from tertulia.store.postgres_connections import FAILED, connect, has_writer, part, place_of
 from tertulia.store.postgres_migrations import SCHEMA, check, migrate
 from tertulia.store.postgres_queries import STATEMENTS, storable
 from tertulia.store.postgres_rows import about
 
-_WRITERS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'tertulia writer' AND datname = current_database()
-"""
 _HOURS = 6 * 3600.0
 """For one table, at most."""
 
@@ -55,7 +51,7 @@ class PostgresCopy:
             connection = await connect(url, "copy", seconds=_HOURS, settings={})
         except FAILED as error:
             raise Unavailable(f"cannot open the store at {place_of(url)}: {error}") from error
-        if await connection.fetchval(_WRITERS):
+        if await has_writer(connection):
             connection.terminate()
             raise CopyFailed(f"a server is running on {place_of(url)}")
         transaction = connection.transaction()

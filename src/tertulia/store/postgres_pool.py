@@ -16,6 +16,7 @@ from tertulia.store.postgres_connections import (
     FAILED,
     LOST,
     Stateless,
+    close_pool,
     place_of,
 )
 from tertulia.store.postgres_migrations import SCHEMA
@@ -57,11 +58,7 @@ class PostgresPool:
             raise Unavailable(f"cannot open the store at {self._place}: {error}") from error
 
     async def close(self) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._pool.close()
-        except FAILED:
-            self._pool.terminate()
+        await close_pool(self._pool)
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
         """One statement that does no harm when it is done twice. Raises Unavailable."""

@@ -5,16 +5,12 @@ from asyncpg.transaction import Transaction
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import Position
-from tertulia.store.postgres_connections import FAILED, connect, part, place_of
+from tertulia.store.postgres_connections import FAILED, connect, has_writer, part, place_of
 from tertulia.store.postgres_migrations import check, migrate
 from tertulia.store.postgres_queries import STATEMENTS
 from tertulia.store.renewing import Era, NotRenewable
 
 SECONDS = 60.0
-_WRITERS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'tertulia writer' AND datname = current_database()
-"""
 
 
 class PostgresRenewal:
@@ -32,7 +28,7 @@ class PostgresRenewal:
         try:
             if not await check(connection):
                 raise NotRenewable(f"there is no store at {place_of(url)}")
-            if await connection.fetchval(_WRITERS):
+            if await has_writer(connection):
                 raise NotRenewable(f"a server is running on {place_of(url)}")
             await migrate(connection)
             transaction = connection.transaction()

@@ -172,5 +172,5 @@ class Indexer:
     async def _behind(self, line: Line, at: Position) -> list[Event]:
         recent = self._log.tail(at, line)
         if recent is not None:
-            return [each for each in recent if line in (None, each.application_id)][:BATCH]
+            return recent[:BATCH]
         return await self._log.follow(at, application_id=line, limit=BATCH)

@@ -145,9 +145,9 @@ class Office:
         self.ear = ear
         self.folder = folder
         self.music: dict[str, Any] = {
-            "action": "stream", "streamUrl": [f"{files}{TONE}"], "loop": 0, "bargeIn": True,
+            "action": "stream", "streamUrl": [f"{files}{TONE}"], "loop": 0,
         }  # fmt: skip
-        """A tone of MUSIC hertz for as long as the call lasts."""
+        """A tone of MUSIC hertz for as long as the call lasts, whatever the other side says."""
         self._runs = 0
 
     @property

@@ -26,10 +26,10 @@ from tertulia.model.event import Receipt
 from tertulia.model.ids import EventId, Position
 from tertulia.model.state import Profile
 from tertulia.ports import Append, Conflict, EventQuery
+from tertulia.postgres.connections import connect
 from tertulia.store import postgres_session
 from tertulia.store.migrations import Migration, UnknownSchema
 from tertulia.store.postgres import PostgresStore
-from tertulia.store.postgres_connections import connect
 from tertulia.store.postgres_migrations import MIGRATIONS, migrate
 
 PUT_ALONE, PUT = b"Hello, w", b"COMMIT"

@@ -4,11 +4,10 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from importlib import import_module
-from typing import Any
 from uuid import uuid4
 
 from tertulia.app.buses import open_bus
+from tertulia.app.homes import LeasedHomes
 from tertulia.app.node_vitals import NodeVitals
 from tertulia.app.stores import of_postgres
 from tertulia.app.telephony import Surroundings
@@ -16,7 +15,7 @@ from tertulia.live.room import Live
 from tertulia.ports.cluster import Alone, Bus, Homes
 from tertulia.services.homecoming import Homecoming
 from tertulia.settings import Settings, SettingsError
-from tertulia.store.owner import Owner
+from tertulia.store.owner import Owner, Superseded
 
 LOST = 75
 """Exit status of a hub that is no node any more (EX_TEMPFAIL): it is started again, knowing
@@ -33,7 +32,7 @@ class Cluster:
     def __init__(self, settings: Settings, owner: Owner | None, bus: Bus | None) -> None:
         self._drain_s, self._lease_s = settings.cluster.drain_s, settings.cluster.lease_s
         self._running: asyncio.Task[None] | None = None
-        self._leased: Any = None
+        self._leased: LeasedHomes | None = None
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self.owner = owner
         self.bus = bus
@@ -45,8 +44,7 @@ class Cluster:
         table = of_postgres("postgres_homes").PostgresHomes(
             settings.store.url, owner, cluster.url, lease_s=cluster.lease_s
         )
-        homes = import_module("tertulia.app.homes").LeasedHomes
-        self.homes = self._leased = homes(
+        self.homes = self._leased = LeasedHomes(
             table, owner, bus=bus, lease_s=cluster.lease_s, lost=_end_at_once
         )
 
@@ -79,10 +77,9 @@ class Cluster:
             await homecoming.everything()
             return
         self._leased.is_idle = homecoming.is_idle
-        superseded = of_postgres("postgres_homes").Superseded
         try:
             await self._leased.start()
-        except superseded as error:
+        except Superseded as error:
             raise SettingsError(f"cluster.node: {error}") from None
         self._running = asyncio.create_task(self._leased.run())
 

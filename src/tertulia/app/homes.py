@@ -14,8 +14,7 @@ from math import ceil
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId
 from tertulia.ports.cluster import Arrival, Bus, Elsewhere, Node, NoHome
-from tertulia.store.owner import Owner
-from tertulia.store.postgres_homes import PostgresHomes, Sight, Superseded
+from tertulia.store.owner import HomesTable, Owner, Sight, Superseded
 
 SUBJECT = "homes"
 """A word on it: look again. It carries nothing."""
@@ -37,7 +36,7 @@ class LeasedHomes:
     """ports.Homes. `is_idle` says whether nothing of an application is under way here."""
 
     def __init__(
-        self, table: PostgresHomes, owner: Owner, *, bus: Bus, lease_s: float,
+        self, table: HomesTable, owner: Owner, *, bus: Bus, lease_s: float,
         lost: Callable[[str], None], is_idle: Callable[[ApplicationId], bool] = lambda _: True,
     ) -> None:  # fmt: skip
         self.is_idle = is_idle

@@ -10,30 +10,25 @@ from contextlib import suppress
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
 from asyncpg import Connection
 
 from tertulia.bus.chunks import WORD_MAX, Cutter, Joiner
 from tertulia.bus.lines import LinedBus
 from tertulia.bus.switchboard import Parcel
+from tertulia.postgres.connections import FAILED, connect, place_of
 
-CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
 CHANNEL_MAX = 63
 """Octets of a name in PostgreSQL."""
 PREFIX = "tertulia."
 _SEND = "SELECT pg_notify(channel, text) FROM unnest($1::text[], $2::text[]) AS it(channel, text)"
-_FAILED = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
 
 
 class NotifyBus(LinedBus):
     def __init__(self, url: str) -> None:
         self._url = url
-        parts = urlsplit(url)
-        place = f"{parts.netloc.rpartition('@')[2] or 'local'}{parts.path}"
-        super().__init__(place, WORD_MAX)
+        super().__init__(place_of(url), WORD_MAX)
 
     @classmethod
     async def open(cls, url: str) -> "NotifyBus":
@@ -53,11 +48,9 @@ class NotifyBus(LinedBus):
 
 
 async def _connected(url: str, use: str) -> Connection:
-    return await asyncpg.connect(
-        url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS,
-        # what is only told need not be on disk
-        server_settings={"application_name": f"tertulia bus {use}", "synchronous_commit": "off"},
-    )  # fmt: skip
+    # what is only told need not be on disk
+    settings = {"synchronous_commit": "off"}
+    return await connect(url, f"bus {use}", seconds=COMMAND_SECONDS, settings=settings)
 
 
 class NotifyLine:
@@ -108,7 +101,7 @@ class NotifyLine:
     async def cut(self) -> None:
         self._has_ended.set()
         for connection in (self._ear, self._mouth):
-            with suppress(*_FAILED):
+            with suppress(*FAILED):
                 connection.terminate()
 
     def _terminated(self, _: Any) -> None:

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from tertulia.dispatch.postgres_line import Line
+from tertulia.dispatch.postgres_tables import SETTINGS
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId
+from tertulia.postgres.line import Line
 
 RENEW_SECONDS = 1.0
 AGAIN_SECONDS = 0.1
@@ -75,7 +76,7 @@ class LeasedWork:
     def __init__(
         self, url: str, node: str, lease_s: float, *, now: Callable[[], float] = awake
     ) -> None:
-        self._line = Line(url, "webhook leases", seconds=lease_s)
+        self._line = Line(url, "webhook leases", seconds=lease_s, settings=SETTINGS)
         self._node = node
         self._seconds = lease_s
         self._now = now

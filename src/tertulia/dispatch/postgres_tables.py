@@ -8,11 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from asyncpg import Connection
 
-from tertulia.dispatch.postgres_line import Line
 from tertulia.dispatch.tables import Claims, Row, Step, Value
 from tertulia.model.ids import ApplicationId
+from tertulia.postgres.line import Line
+from tertulia.postgres.values import storable
 
 SECONDS = 20.0
+SETTINGS = {"idle_in_transaction_session_timeout": "2000"}
+"""Milliseconds. A process that was stopped in its transaction keeps others waiting so long."""
 _KEPT = """
 SELECT l.application
 FROM webhook_leases AS l
@@ -23,7 +26,7 @@ FOR KEY SHARE OF l"""
 
 class PostgresTables:
     def __init__(self, url: str, use: str = "journal") -> None:
-        self._line = Line(url, use, seconds=SECONDS)
+        self._line = Line(url, use, seconds=SECONDS, settings=SETTINGS)
 
     async def fetch(self, sql: str, *values: Value) -> Sequence[Row]:
         async with self._line.hold() as connection:
@@ -51,8 +54,4 @@ async def _lost(connection: Connection, claims: Claims) -> Collection[Applicatio
 
 
 def _storable(values: Sequence[Value]) -> Sequence[Value]:
-    """PostgreSQL's texts hold no U+0000: another sign stands for it, as in the log."""
-    return [
-        value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
-        for value in values
-    ]
+    return [storable(each) for each in values]

@@ -10,7 +10,7 @@ from tertulia.model.ids import ApplicationId, Position
 from tertulia.ports.cluster import Bus
 from tertulia.store import rows
 from tertulia.store.owner import Owner
-from tertulia.store.postgres_connections import PooledReader
+from tertulia.store.postgres_reader import PooledReader
 from tertulia.store.postgres_session import WriterSession
 from tertulia.store.postgres_writer import TaskWriter
 from tertulia.store.sharing import Sharing

@@ -6,12 +6,19 @@ from asyncpg import Connection
 from asyncpg.transaction import Transaction
 
 from tertulia.model.errors import Unavailable
+from tertulia.postgres.connections import FAILED, SCHEMA, connect, part, place_of
+from tertulia.postgres.values import storable
 from tertulia.store.copying import PAGE, TABLES, CopyFailed, Head, Row, Table
-from tertulia.store.postgres_connections import FAILED, connect, has_writer, part, place_of
-from tertulia.store.postgres_migrations import SCHEMA, check, migrate
-from tertulia.store.postgres_queries import STATEMENTS, storable
+from tertulia.store.postgres_migrations import check, migrate
+from tertulia.store.postgres_queries import STATEMENTS
 from tertulia.store.postgres_rows import about
+from tertulia.store.postgres_session import has_writer
 
+_SINCE = """
+UPDATE conversations SET since = first.position - 1
+FROM (SELECT stream, min(position) AS position FROM log GROUP BY stream) AS first
+WHERE first.stream = number
+"""
 _HOURS = 6 * 3600.0
 """For one table, at most."""
 
@@ -80,6 +87,7 @@ class PostgresCopy:
             for row in rows
         ]
         if table.name == "log":
+            await self._connection.execute(STATEMENTS["extend_log"].sql, rows[-1][0])
             names = (*names, "about")
             records = [(*record, about(str(record[-1]).encode())) for record in records]
         await self._connection.copy_records_to_table(
@@ -89,6 +97,7 @@ class PostgresCopy:
     async def finish(self, head: Head) -> None:
         execute = self._connection.execute
         await execute("UPDATE meta SET value = $1 WHERE key = 'epoch'", head.epoch)
+        await execute(_SINCE)
         await execute(
             "UPDATE head SET position = $1,"
             " conversations = (SELECT coalesce(max(number), 0) FROM conversations),"

@@ -5,18 +5,15 @@ lock of the row `head` and with its `homes` counted up, so a writer that has los
 before it writes (postgres_known.py).
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
 
 from asyncpg import Connection
 
-from tertulia.model.errors import Unavailable
 from tertulia.model.ids import ApplicationId
 from tertulia.ports.cluster import Node
-from tertulia.store.owner import Owner
-from tertulia.store.postgres_connections import FAILED, connect, part, place_of
+from tertulia.postgres.line import Line
+from tertulia.store.owner import Owner, Sight, Superseded
 
 SECONDS = 3.0
 """For one command. A server that takes longer lets leases run out."""
@@ -57,95 +54,41 @@ WHERE h.application = $2 AND h.node = $3 AND h.incarnation = $4
 _LEAVE = "DELETE FROM homes WHERE node = $1 AND incarnation = $2"
 _FORGET = "DELETE FROM nodes WHERE name = $1 AND incarnation = $2"
 
-T = TypeVar("T")
-
-
-class Sight(NamedTuple):
-    """What a node sees of the cluster."""
-
-    nodes: tuple[Node, ...]
-    """All that are alive, this one too."""
-    leaving: frozenset[str]
-    """Those of them that take over nothing any more."""
-    version: int
-    """Of the homes: another when any has changed."""
-
-
-class Superseded(Exception):
-    """Another process is this node by now."""
-
 
 async def living(url: str) -> list[str]:
     """Nodes that have given a sign of life lately. Raises Unavailable."""
-    line = _Line(url)
-
-    async def look(there: Connection) -> list[str]:
-        return [row["name"] for row in await there.fetch(_LOOK, LATELY_S)]
-
+    line = _line(url)
     try:
-        return await line.do(look)
+        async with line.hold() as there:
+            return [row["name"] for row in await there.fetch(_LOOK, LATELY_S)]
     finally:
         await line.close()
 
 
-class _Line:
-    """A connection, made anew when it broke; for one after the other."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: Connection | None = None
-        self._turn = asyncio.Lock()
-
-    async def do(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self._turn:
-            try:
-                return await work(await self._connected())
-            except FAILED as error:
-                self._drop()
-                place = place_of(self._url)
-                raise Unavailable(f"the cluster cannot be seen at {place}: {error}") from error
-            except BaseException:  # whatever was under way is not to be gone on with
-                self._drop()
-                raise
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            await part(self._connection)
-
-    async def _connected(self) -> Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(
-                self._url, "homes", seconds=SECONDS, settings={"statement_timeout": "3000"}
-            )
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+def _line(url: str) -> Line:
+    return Line(url, "homes", seconds=SECONDS, settings={"statement_timeout": "3000"})
 
 
 class PostgresHomes:
-    """Raises Unavailable when the store cannot be reached; another call tries again."""
+    """HomesTable, in the database of the log."""
 
     def __init__(self, url: str, owner: Owner, address: str, *, lease_s: float) -> None:
         self._owner = owner
         self._address = address
         self._lease_s = lease_s
         # Changes wait for writers, who may be stuck; a sign of life must not.
-        self._looks, self._changes = _Line(url), _Line(url)
+        self._looks, self._changes = _line(url), _line(url)
         self._seen_at: float | None = None
         """When the last sign of life was taken, by this machine's own clock."""
         self._sure_at = 0.0
 
     async def enter(self) -> None:
-        """Be alive, and go on with the homes that this node had. Raises Superseded when another
-        machine is this node already."""
-        await self._changes.do(self._enter)
+        async with self._changes.hold() as there:
+            await self._enter(there)
 
     async def beat(self, *, is_leaving: bool = False) -> Sight:
-        """Give a sign of life and look around. Raises Superseded."""
-        sight = await self._looks.do(lambda there: self._beat(there, is_leaving))
+        async with self._looks.hold() as there:
+            sight = await self._beat(there, is_leaving)
         now = time.monotonic()
         if self._seen_at is not None and now - self._seen_at > self._lease_s:
             self._sure_at = now + self._lease_s
@@ -153,41 +96,34 @@ class PostgresHomes:
         return sight
 
     async def homes(self) -> dict[ApplicationId, Owner]:
-        async def read(there: Connection) -> dict[ApplicationId, Owner]:
+        async with self._looks.hold() as there:
             rows = await there.fetch(_HOMES)
-            return {ApplicationId(name): Owner(node, of) for name, node, of in rows}
-
-        return await self._looks.do(read)
+        return {ApplicationId(name): Owner(node, of) for name, node, of in rows}
 
     async def claim(
         self, wanted: Sequence[ApplicationId] | None = None, most: int = CLAIMED_MAX
     ) -> int:
-        """Take over of those without a living home, or of all such; how many were taken.
-
-        After a time in which it could give no sign of life itself, none for as long as a lease:
-        the store was away, for others perhaps too, and they are to have the time to give theirs.
-        """
+        """At most so many at once; after a time in which it could give no sign of life itself, none
+        for as long as a lease: the store was away, for others perhaps too, and they are to have the
+        time to give theirs."""
         if time.monotonic() < self._sure_at:
             return 0
-        if not await self._looks.do(lambda there: self._free(there, wanted, 1)):
-            return 0
-        return await self._changes.do(lambda there: self._claim(there, wanted, most))
+        async with self._looks.hold() as there:
+            if not await self._free(there, wanted, 1):
+                return 0
+        async with self._changes.hold() as there:
+            return await self._claim(there, wanted, most)
 
     async def give(self, application_id: ApplicationId, to: str) -> bool:
-        """Hand a home over; False when it is not ours, or nobody is there to have it."""
-        return await self._changes.do(lambda there: self._give(there, application_id, to))
+        async with self._changes.hold() as there:
+            return await self._give(there, application_id, to)
 
     async def leave(self) -> None:
-        """Be no more: what is at home here is free at once."""
-
-        async def go(there: Connection) -> None:
-            async with there.transaction():
-                await there.execute(_LOCK)
-                await there.execute(_LEAVE, self._owner.node, self._owner.incarnation)
-                await there.execute(_FORGET, self._owner.node, self._owner.incarnation)
-                await there.execute(_CHANGED)
-
-        await self._changes.do(go)
+        async with self._changes.hold() as there, there.transaction():
+            await there.execute(_LOCK)
+            await there.execute(_LEAVE, self._owner.node, self._owner.incarnation)
+            await there.execute(_FORGET, self._owner.node, self._owner.incarnation)
+            await there.execute(_CHANGED)
 
     async def close(self) -> None:
         await self._looks.close()

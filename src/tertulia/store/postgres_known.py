@@ -25,7 +25,7 @@ _NUMBERS = msgspec.json.Decoder(dict[ApplicationId, int])
 
 
 class Newest(NamedTuple):
-    """The row `head`: where the log ends, and who wrote last."""
+    """The row `head`: where the log ends, who wrote last, and from where on a part is wanting."""
 
     position: int
     writer: str
@@ -33,6 +33,7 @@ class Newest(NamedTuple):
     conversations: int
     applications: int
     homes: int
+    log_end: int
 
 
 class Known:
@@ -50,6 +51,17 @@ class Known:
         return self._newest.batch
 
     @property
+    def has_room(self) -> bool:
+        """For all that was decided on the heads, in the parts that the log has."""
+        assert self._newest is not None and self.heads is not None, "the heads are known"
+        return self.heads.position < self._newest.log_end
+
+    def extended(self, log_end: int) -> None:
+        """Parts were added, in a transaction that is still to be committed."""
+        assert self._newest is not None, "the heads are known"
+        self._newest = self._newest._replace(log_end=log_end)
+
+    @property
     def is_alone(self) -> bool:
         """Most likely nobody has written since."""
         return self.heads is not None and self._in_a_row >= ALONE
@@ -65,7 +77,7 @@ class Known:
         self._in_a_row += 1
         self._newest = Newest(
             heads.position, writer, batch, heads.conversations, len(heads.applications),
-            before.homes,
+            before.homes, before.log_end,
         )  # fmt: skip
 
     async def renew(self, connection: Connection, newest: Newest) -> Heads:

@@ -1,6 +1,6 @@
 """The schema's versions on PostgreSQL: brought forward when a store is opened, all or nothing.
 
-Its tables are in a schema of their own, which every connection looks in (postgres_connections.py).
+Its tables are in a schema of their own, which every connection looks in (postgres/connections.py).
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from uuid import uuid4
 from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
 
+from tertulia.postgres.connections import SCHEMA
 from tertulia.store.migrations import Migration, UnknownSchema
 from tertulia.store.queries import read_sql
 
-SCHEMA = "tertulia"
 MIGRATIONS = (
     Migration(1, read_sql("postgres_schema.sql")),
     Migration(2, read_sql("postgres_cluster.sql")),
+    Migration(3, read_sql("postgres_parts.sql")),
 )
 """Append only."""
 

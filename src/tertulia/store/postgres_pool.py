@@ -11,15 +11,15 @@ from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
 from tertulia.model.errors import Unavailable
-from tertulia.store.postgres_connections import (
+from tertulia.postgres.connections import (
     CONNECT_SECONDS,
     FAILED,
     LOST,
     Stateless,
     close_pool,
     place_of,
+    server_settings,
 )
-from tertulia.store.postgres_migrations import SCHEMA
 
 T = TypeVar("T")
 Work = Callable[[PoolConnectionProxy], Awaitable[T]]
@@ -29,10 +29,7 @@ COMMAND_SECONDS = 20.0
 DOUBT_SECONDS = 10.0
 """For finding out what became of a commit."""
 RETRY_SECONDS = 0.1
-SERVER_SETTINGS = {
-    "search_path": SCHEMA, "jit": "off", "statement_timeout": "15000",
-    "idle_in_transaction_session_timeout": "5000",
-}  # fmt: skip
+SERVER_SETTINGS = {"statement_timeout": "15000", "idle_in_transaction_session_timeout": "5000"}
 """Milliseconds. The second is shorter than we look for what became of a commit."""
 _IN_EACH_OTHERS_WAY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _MARK = "SELECT pg_current_xact_id()::text"
@@ -45,8 +42,7 @@ class PostgresPool:
         self._pool = asyncpg.create_pool(
             url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS, max_cached_statement_lifetime=0,
-            server_settings={"application_name": f"tertulia {use}", **SERVER_SETTINGS},
-            connection_class=Stateless,
+            server_settings=server_settings(use, SERVER_SETTINGS), connection_class=Stateless,
         )  # fmt: skip
 
     async def open(self) -> None:

@@ -6,6 +6,8 @@
 
 -- ---------------------------------------------------------------- the log
 
+-- The log is in parts by position: a condition on it spares looking into those that have nothing.
+
 -- fragment: event
 '[' || json_build_array(l.position, a.id, c.id, l.id, l.type, l.deleted_at) || ',' || l.record
     || ',' || coalesce((
@@ -16,13 +18,17 @@ FROM log AS l
 JOIN applications AS a ON a.number = l.application
 LEFT JOIN conversations AS c ON c.number = l.stream
 
+-- fragment: in_conversation
+l.stream = (SELECT number FROM conversations WHERE id = :conversation)
+  AND l.position > (SELECT since FROM conversations WHERE id = :conversation)
+
 -- page: event
 SELECT {event}
-WHERE l.stream = (SELECT number FROM conversations WHERE id = :conversation) AND l.id = :event
+WHERE {in_conversation} AND l.id = :event
 
 -- page: events
 SELECT {event}
-WHERE l.stream = (SELECT number FROM conversations WHERE id = :conversation)
+WHERE {in_conversation}
   AND l.id > :after AND l.id < :before
   AND (:types::text IS NULL
        OR l.type IN (SELECT json_array_elements_text(:types::json))
@@ -49,12 +55,13 @@ SELECT {event}
 WHERE l.position IN (
     SELECT n.position
     FROM (
-        SELECT DISTINCT w.conversation FROM members AS w
+        SELECT DISTINCT w.conversation, k.since FROM members AS w
         JOIN conversations AS k ON k.number = w.conversation
         WHERE w.user_id = :user AND k.state <> 'DELETED') AS m
-    JOIN log AS n ON n.stream = m.conversation AND n.id > coalesce((
+    JOIN log AS n ON n.stream = m.conversation AND n.position > :after AND n.id > coalesce((
         SELECT o.id FROM log AS o
-        WHERE o.stream = m.conversation AND o.id IS NOT NULL AND o.position <= :after
+        WHERE o.stream = m.conversation AND o.id IS NOT NULL
+          AND o.position > m.since AND o.position <= :after
         ORDER BY o.id DESC LIMIT 1), 0))
 ORDER BY l.position LIMIT :limit
 
@@ -67,7 +74,8 @@ SELECT to_json(value)::text FROM meta WHERE key = 'epoch'
 -- ---------------------------------------------------------------- the directory
 
 -- fragment: sequence
-coalesce((SELECT max(id) FROM log WHERE stream = c.number AND id IS NOT NULL), 0)
+coalesce((
+    SELECT max(id) FROM log WHERE stream = c.number AND position > c.since AND id IS NOT NULL), 0)
 
 -- page: conversation
 SELECT '[' || c.profile || ',[' || coalesce((
@@ -280,7 +288,11 @@ ORDER BY created_at, number
 
 -- Until the commit nobody else writes.
 -- name: lock
-SELECT position, writer, batch, conversations, applications, homes FROM head FOR UPDATE
+SELECT position, writer, batch, conversations, applications, homes, log_end
+FROM head FOR UPDATE
+
+-- name: extend_log
+SELECT extend_log(:position)
 
 -- name: last_batch
 SELECT batch FROM writers WHERE id = :writer
@@ -382,9 +394,10 @@ ON CONFLICT (id) DO UPDATE SET
 
 -- name: put_conversations
 INSERT INTO conversations
-    (number, id, application, name, state, place, sort_key, expires_at, profile)
-SELECT * FROM unnest(:c1::bigint[], :c2::text[], :c3::bigint[], :c4::text[], :c5::text[],
-    :c6::bigint[], :c7::text[], :c8::bigint[], :c9::text[])
+    (since, number, id, application, name, state, place, sort_key, expires_at, profile)
+SELECT (SELECT position FROM head), r.*
+FROM unnest(:c1::bigint[], :c2::text[], :c3::bigint[], :c4::text[], :c5::text[],
+    :c6::bigint[], :c7::text[], :c8::bigint[], :c9::text[]) AS r
 ON CONFLICT (number) DO UPDATE SET
     name = excluded.name, state = excluded.state, sort_key = excluded.sort_key,
     expires_at = excluded.expires_at, profile = excluded.profile

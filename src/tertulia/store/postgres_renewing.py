@@ -5,9 +5,10 @@ from asyncpg.transaction import Transaction
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import Position
-from tertulia.store.postgres_connections import FAILED, connect, has_writer, part, place_of
+from tertulia.postgres.connections import FAILED, connect, part, place_of
 from tertulia.store.postgres_migrations import check, migrate
 from tertulia.store.postgres_queries import STATEMENTS
+from tertulia.store.postgres_session import has_writer
 from tertulia.store.renewing import Era, NotRenewable
 
 SECONDS = 60.0

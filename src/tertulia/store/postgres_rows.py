@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from tertulia.postgres.values import storable
 from tertulia.store.batch import RowOfTable, Rows
-from tertulia.store.postgres_queries import storable
 from tertulia.store.sides import Parameter
 
 _KEYS = {

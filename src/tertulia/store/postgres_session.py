@@ -17,14 +17,15 @@ from msgspec import Struct
 
 from tertulia.model.errors import Unavailable
 from tertulia.model.ids import Position
+from tertulia.postgres.connections import FAILED, LOST, OURS, be_durable, connect, part, place_of
+from tertulia.postgres.values import storable_json
 from tertulia.store.batch import Answered, Batch, Outcome, Rows
 from tertulia.store.entry import Entry
 from tertulia.store.heads import Heads
 from tertulia.store.owner import Owner
-from tertulia.store.postgres_connections import FAILED, LOST, connect, part, place_of
 from tertulia.store.postgres_known import Known, Newest
 from tertulia.store.postgres_migrations import migrate
-from tertulia.store.postgres_queries import STATEMENTS, Argument, storable_json
+from tertulia.store.postgres_queries import PLANNING, STATEMENTS, Argument
 from tertulia.store.postgres_rows import rounds
 from tertulia.store.sides import NewestPart
 
@@ -37,9 +38,9 @@ RETRY_SECONDS = 0.1
 COMMAND_SECONDS = 20.0
 SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "2000", "statement_timeout": "15000"}
 """Milliseconds. A writer that was stopped in its transaction keeps the others waiting so long."""
-_DURABLE = """
-SELECT set_config('synchronous_commit', 'on', false)
-WHERE current_setting('synchronous_commit') = 'off'
+_HAS_WRITER = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE application_name = 'tertulia writer' AND datname = current_database())
 """
 _NOTHING = "INSERT 0 0"
 _OLD_WRITERS = "DELETE FROM writers WHERE at < now() - interval '30 days' AND id <> $1"
@@ -92,7 +93,7 @@ class WriterSession:
                 doubt = self._drop()
                 if doubt is not None and await self._was_stored(doubt.batch):
                     return doubt.outcomes
-            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            except OURS:
                 self._forget()
                 raise
             except asyncpg.PostgresError as error:
@@ -121,14 +122,14 @@ class WriterSession:
             return self._connection
         try:
             connection = await connect(
-                self._url, "writer", seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS
+                self._url, "writer", seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS | PLANNING
             )
         except FAILED as error:
             raise self._not_open(error) from error
         try:
             if makes:
                 await migrate(connection)
-            await connection.execute(_DURABLE)
+            await be_durable(connection)
             await connection.execute(_OLD_WRITERS, self._writer)
             await connection.execute(_NEW_WRITER, self._writer)
         except BaseException:
@@ -145,7 +146,7 @@ class WriterSession:
         heads = self._known.heads
         if self._known.is_alone and heads and not any(entry.rows for entry in entries):
             batch, outcomes = await self._decided(connection, heads, entries)
-            if batch.log and batch.is_log_only:
+            if batch.log and batch.is_log_only and self._known.has_room:
                 if await self._put_alone(connection, batch, outcomes):
                     return outcomes
             if batch.log:  # the heads have moved on, and nothing was written
@@ -174,6 +175,8 @@ class WriterSession:
             self._tail.restart(Position(newest.position))
             heads = await self._known.renew(connection, newest)
             batch, outcomes = await self._decided(connection, heads, entries)
+            if not self._known.has_room:
+                self._known.extended(await _extended(connection, heads.position))
             if not await _write(connection, batch):
                 return outcomes
             await _run(connection, "note", self._mark(heads))
@@ -227,11 +230,23 @@ class WriterSession:
         return newest
 
 
+async def has_writer(connection: Connection) -> bool:
+    """Whether a server has this database open to write."""
+    found: bool = await connection.fetchval(_HAS_WRITER)
+    return found
+
+
 async def _locked(connection: Connection) -> Newest:
     """Nobody writes until we commit."""
     row = await connection.fetchrow(STATEMENTS["lock"].sql)
     assert row is not None
     return Newest(*row)
+
+
+async def _extended(connection: Connection, position: int) -> int:
+    """Where the log's parts end, once they have room for that one."""
+    log_end: int = await connection.fetchval(STATEMENTS["extend_log"].sql, position)
+    return log_end
 
 
 async def _answered(connection: Connection, work: Answered[T]) -> T:

@@ -1,0 +1,1 @@
+"""Speaking to PostgreSQL: what all who keep something there have in common."""

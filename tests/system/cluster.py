@@ -144,8 +144,6 @@ class Cluster:
         self.https = Balancer([node.https for node in nodes])
         self.dev_json = folder / "dev.json"
         """As a single server writes it, with the addresses of the balancers."""
-        for balancer in (self.http, self.https):
-            balancer.start()
 
     def node_of(self, application_id: str) -> ClusterNode | None:
         """Where it is at home."""
@@ -166,7 +164,7 @@ class Cluster:
 
     def close(self) -> None:
         for balancer in (self.http, self.https):
-            balancer.stop()
+            balancer.close()
 
 
 @contextmanager

@@ -1,17 +1,10 @@
-"""A TCP line from one node to a service, that can be cut, frozen or slowed down.
-
-It has a thread and a loop of its own, so that any test can use it; it knows nothing of what passes.
-"""
+"""A TCP line from one node to a service, that can be cut, frozen or slowed down."""
 
 import asyncio
-import threading
-from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum, auto
-from typing import TypeVar
 
-PIECE = 64 * 1024
-T = TypeVar("T")
+from tests.system.relay import Relay, Streams
+
 Far = tuple[str, int] | str
 """Where it leads: host and port, or the path of a Unix socket."""
 
@@ -28,50 +21,28 @@ class How(Enum):
     """Each piece comes late."""
 
 
-class Wire:
-    """Listens from the start, on a port of loopback that the system chose."""
-
+class Wire(Relay):
     def __init__(self, far: Far) -> None:
-        self.port = 0
         self._far = far
         self._how = How.WHOLE
         self._delay = 0.0
         self._open = asyncio.Event()
         self._open.set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
-        ).result(30)
-        self.port = self._server.sockets[0].getsockname()[1]
+        super().__init__()
 
     def cut(self) -> None:
-        self._call(lambda: self._become(How.CUT))
+        self.call(lambda: self._become(How.CUT))
 
     def freeze(self) -> None:
-        self._call(lambda: self._become(How.FROZEN))
+        self.call(lambda: self._become(How.FROZEN))
 
     def slow(self, seconds: float) -> None:
         """Each piece comes so much later."""
-        self._call(lambda: self._become(How.SLOW, seconds))
+        self.call(lambda: self._become(How.SLOW, seconds))
 
     def mend(self) -> None:
-        self._call(lambda: self._become(How.WHOLE))
-
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _call(self, work: Callable[[], T]) -> T:
-        async def run() -> T:
-            return work()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+        self.call(lambda: self._become(How.WHOLE))
 
     def _become(self, how: How, delay: float = 0.0) -> None:
         self._how, self._delay = how, delay
@@ -83,52 +54,27 @@ class Wire:
             for writer in self._writers:
                 writer.transport.abort()
 
-    async def _close(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(writer)
+    async def join(self, near: Streams) -> None:
+        self._writers.add(near[1])
         try:
-            with suppress(OSError, asyncio.CancelledError):
-                await self._join(reader, writer)
+            await self._open.wait()
+            if self._how is How.CUT:
+                return
+            far = await self._reach()
+            self._writers.add(far[1])
+            try:
+                await self.pump_both(near, far, self._hold)
+            finally:
+                self._writers.discard(far[1])
         finally:
-            self._tasks.discard(task)
-            self._writers.discard(writer)
-            writer.transport.abort()
+            self._writers.discard(near[1])
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _hold(self) -> None:
+        if self._delay:
+            await asyncio.sleep(self._delay)
         await self._open.wait()
-        if self._how is How.CUT:
-            return
-        far_reader, far_writer = await self._reach()
-        self._writers.add(far_writer)
-        try:
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(self._pump(reader, far_writer))
-                ways.create_task(self._pump(far_reader, writer))
-        except* OSError:
-            pass
-        finally:
-            self._writers.discard(far_writer)
-            far_writer.transport.abort()
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reach(self) -> Streams:
         if isinstance(self._far, str):
             return await asyncio.open_unix_connection(self._far)
         return await asyncio.open_connection(*self._far)
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(PIECE):
-            if self._delay:
-                await asyncio.sleep(self._delay)
-            await self._open.wait()
-            writer.write(piece)
-            await writer.drain()
-        with suppress(OSError):
-            writer.write_eof()

@@ -12,17 +12,10 @@ from tertulia.model.actor import Actor
 from tertulia.model.calling import Ending
 from tertulia.model.commands import Up
 from tertulia.model.endpoints import OnAnswer
-from tertulia.model.errors import NothingSounds, TertuliaError
+from tertulia.model.errors import TertuliaError
 from tertulia.model.event import Event
 from tertulia.model.events.audio import (
-    AudioAsrDone,
-    AudioAsrRecordDone,
     AudioDtmf,
-    AudioPlayDone,
-    AudioPlayStop,
-    AudioRecordDone,
-    AudioSayDone,
-    AudioSayStop,
     AudioSpeakingOn,
 )
 from tertulia.model.ids import ConversationId, LegId
@@ -30,11 +23,8 @@ from tertulia.model.leg import Leg
 from tertulia.model.script import (
     Connect,
     Meeting,
-    Record,
     Script,
     ScriptRefused,
-    Stream,
-    Talk,
     Transfer,
     parse,
 )
@@ -47,33 +37,25 @@ from tertulia.model.script_orders import (
     Elapsed,
     End,
     Happening,
-    Heard,
     HungUp,
-    Hush,
     Leave,
-    Listen,
     NewScript,
     Pressed,
-    Reading,
-    RecordOver,
     Report,
-    SoundOver,
     Spoke,
     Submit,
     Timer,
     Told,
-    Unlisten,
 )
 from tertulia.model.state import Member, Webhook
-from tertulia.services.audio_actions import played, recorded, said
 from tertulia.services.conductor import Hearings, Reactions
 from tertulia.services.connecting import Connecting
 from tertulia.services.detecting import MACHINE
 from tertulia.services.lines import Line
 from tertulia.services.performance import Pair, Performance
 from tertulia.services.reactions import body_of
-from tertulia.services.recognition import Wanted
 from tertulia.services.rooms import Rooms
+from tertulia.services.script_audio import Obeying, ScriptAudio
 from tertulia.services.switchboard import Switchboard
 from tertulia.services.voicehooks import Unanswered, VoiceHooks
 
@@ -85,7 +67,7 @@ class Scripts:
     def __init__(
         self, board: Switchboard, *, rooms: Rooms, hooks: VoiceHooks, connecting: Connecting
     ) -> None:
-        self._audio = board.audio
+        self._audio = ScriptAudio(board.audio, hooks, self._in_turn)
         self._calls = board.calls
         self._members = board.members
         self._legs = board.legs
@@ -96,27 +78,21 @@ class Scripts:
         self._pickup = board.pickup
         self._timelines = board.timelines
         connecting.tell, connecting.brief = self._in_turn, self._brief
-        self._obeying: dict[type, Callable[[Performance, Any], Awaitable[None]]] = {
-            Talk: self._sound, Stream: self._sound, Hush: self._hush, Record: self._record,
+        self._obeying: Obeying = {
+            **self._audio.orders,
             Meeting: self._enter, Transfer: self._transfer, Leave: self._leave,
-            Connect: connecting.connect, Disconnect: connecting.disconnect,
-            Listen: self._listen, Unlisten: self._unlisten, Timer: self._wait,
+            Connect: connecting.connect, Disconnect: connecting.disconnect, Timer: self._wait,
             Submit: self._ask, Announce: self._ask, AskConnect: self._ask,
             Report: self._report, Complain: self._complain, End: self._end,
         }  # fmt: skip
         self._running: dict[LegId, Performance] = {}
         self._moving: dict[LegId, tuple[ConversationId, Line, Script]] = {}
-        self._awaited: dict[str, Performance] = {}
-        """By the id of a sound, a recording or a listening."""
 
     @property
     def reactions(self) -> Reactions:
         return {
+            **self._audio.reactions,
             "member:joined": self._joined, "leg:status:update": self._changed,
-            "audio:say:done": self._sounded, "audio:say:stop": self._sounded,
-            "audio:play:done": self._sounded, "audio:play:stop": self._sounded,
-            "audio:record:done": self._recorded, "audio:asr:done": self._understood,
-            "audio:asr:record:done": self._saved,
             "audio:dtmf": self._pressed, "audio:speaking:on": self._spoke,
         }  # fmt: skip
 
@@ -219,71 +195,13 @@ class Scripts:
     def _forget(self, performance: Performance) -> None:
         for timer in performance.timers.values():
             timer.cancel()
-        for each in [each for each, whose in self._awaited.items() if whose is performance]:
-            del self._awaited[each]
-
-    def _await(self, performance: Performance, what: str) -> None:
-        if not performance.line.live.is_ending:
-            self._awaited[what] = performance
+        self._audio.forget(performance)
 
     def _moved(self, leg: Leg) -> None:
         room, line, script = self._moving.get(leg.id, (None, None, ()))
         if line is not None and leg.conversation_id == room:
             del self._moving[leg.id]
             self.replace(line, script)
-
-    async def _sounded(self, event: Event) -> None:
-        body = body_of(event)
-        if isinstance(body, AudioSayDone | AudioSayStop):
-            sound_id = body.say_id
-        elif isinstance(body, AudioPlayDone | AudioPlayStop):
-            sound_id = body.play_id
-        else:
-            return
-        performance = self._awaited.pop(sound_id, None)
-        if performance is not None and performance.sound == sound_id:
-            performance.sound = None
-            error = body.error if isinstance(body, AudioSayDone | AudioPlayDone) else None
-            self._in_turn(performance, SoundOver(error))
-
-    async def _recorded(self, event: Event) -> None:
-        body = body_of(event)
-        if not isinstance(body, AudioRecordDone):
-            return
-        performance = self._awaited.pop(body.recording_id, None)
-        if performance is not None and performance.recording == body.recording_id:
-            self._in_turn(performance, RecordOver())  # of an error the hooks have told
-
-    async def _understood(self, event: Event) -> None:
-        body = body_of(event)
-        if not isinstance(body, AudioAsrDone):
-            return
-        asr = body.asr
-        performance = self._awaited.get(asr.asr_id)
-        if performance is None:
-            return
-        results = tuple(Reading(each.word, each.confidence) for each in asr.results)
-        heard = Heard(results, asr.timeout_reason, asr.error)
-        if performance.saves and results:  # what was heard is being kept, and told next
-            performance.heard = heard
-        else:
-            self._tell_heard(performance, asr.asr_id, heard)
-
-    async def _saved(self, event: Event) -> None:
-        body = body_of(event)
-        if not isinstance(body, AudioAsrRecordDone):
-            return
-        asr = body.asr
-        performance = self._awaited.get(asr.asr_id)
-        if performance is not None and performance.heard is not None:
-            heard = replace(performance.heard, recording_url=asr.destination_url or None)
-            performance.heard = None
-            self._tell_heard(performance, asr.asr_id, heard)
-
-    def _tell_heard(self, performance: Performance, asr_id: str, heard: Heard) -> None:
-        self._awaited.pop(asr_id, None)
-        if performance.listening is not None and performance.listening[1] == asr_id:
-            self._in_turn(performance, heard)
 
     async def _pressed(self, event: Event) -> None:
         """A key that the worker heard, or that the client sent as an event."""
@@ -322,48 +240,6 @@ class Scripts:
 
     # ── what is to be done ──
 
-    async def _sound(self, performance: Performance, action: Talk | Stream) -> None:
-        try:
-            place = await self._audio.leg(performance.leg_id, performance.system)
-            if isinstance(action, Talk):
-                sound_id = await self._audio.say(place, said(action), performance.system)
-            else:
-                sound_id = await self._audio.play(place, played(action), performance.system)
-        except TertuliaError as error:
-            self._in_turn(performance, SoundOver(str(error)))
-            return
-        # its done event needs an append of its own, so it cannot have been told yet
-        performance.sound, performance.is_speech = sound_id, isinstance(action, Talk)
-        self._await(performance, sound_id)
-
-    async def _hush(self, performance: Performance, _: Hush) -> None:
-        sound_id, performance.sound = performance.sound, None
-        if sound_id is None:
-            return
-        self._awaited.pop(sound_id, None)
-        try:
-            place = await self._audio.leg(performance.leg_id, performance.system)
-            await self._audio.stop_sound(
-                place, sound_id, performance.system, speech=performance.is_speech
-            )
-        except TertuliaError as error:
-            self._hooks.complain(performance.line, str(error))
-
-    async def _record(self, performance: Performance, action: Record) -> None:
-        try:
-            place = await self._audio.leg(performance.leg_id, performance.system)
-            recording = await self._audio.record(place, recorded(action), performance.system)
-        except TertuliaError as error:
-            self._hooks.complain(performance.line, f"record: {error}")
-            if action.has_end:
-                self._in_turn(performance, RecordOver())
-            return
-        if not performance.line.live.is_ending:
-            self._hooks.keep_recording(recording, performance.line, action)
-        if action.has_end:
-            performance.recording = recording
-            self._await(performance, recording)
-
     async def _enter(self, performance: Performance, meeting: Meeting) -> None:
         try:
             await self._rooms.enter(performance.line, meeting)
@@ -384,33 +260,6 @@ class Scripts:
 
     async def _leave(self, performance: Performance, _: Leave) -> None:
         await self._rooms.leave(performance.line)
-
-    async def _listen(self, performance: Performance, order: Listen) -> None:
-        speech = order.speech
-        leg_id = LegId(speech.uuid[0]) if speech.uuid else performance.leg_id
-        wanted = Wanted(
-            language=speech.language, hints=speech.context, end_on_silence=speech.end_on_silence,
-            start_timeout=order.start_timeout, max_duration=speech.max_duration,
-            save_audio=speech.save_audio, sensitivity=speech.sensitivity,
-        )  # fmt: skip
-        try:
-            place = await self._audio.leg(leg_id, performance.system)
-            asr_id = self._audio.listen(place, wanted)
-        except TertuliaError as error:
-            self._in_turn(performance, Heard(error=str(error)))
-            return
-        performance.listening = (place, asr_id)
-        performance.saves = speech.save_audio
-        self._await(performance, asr_id)
-
-    async def _unlisten(self, performance: Performance, _: Unlisten) -> None:
-        if performance.listening is None:
-            return
-        place, asr_id = performance.listening
-        try:
-            self._audio.stop_listening(place, asr_id)
-        except NothingSounds:
-            return  # it has been read meanwhile
 
     async def _wait(self, performance: Performance, timer: Timer) -> None:
         elapsed = partial(self._elapsed, performance, timer.mark)

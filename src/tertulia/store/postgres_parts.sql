@@ -1,8 +1,8 @@
 -- Version 3: the log in parts, each of so many positions one after the other.
 --
 -- Events come at the end: what is written, and the indexes that are written with it, stay the size
--- of one part however long the log gets; of older parts only deletions touch anything, so vacuum,
--- copies and other disks have them one by one (docs/cluster.md).
+-- of one part however long the log gets. Older parts only deletions touch, so vacuum leaves them
+-- alone, and each may be on a disk of its own (docs/postgresql.md).
 
 INSERT INTO meta VALUES ('log_part', '20000000');
 

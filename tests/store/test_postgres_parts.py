@@ -71,6 +71,15 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
+async def of_version_2(url: str, room: Profile) -> None:
+    """A store with twenty events of a conversation."""
+    async with connected(url) as connection:
+        await migrate(connection, MIGRATIONS[:2])
+        await connection.execute(
+            VERSION_2.format(app=APP, id=room.id, profile=encode(room).decode())
+        )
+
+
 async def numbers(store: Store, room: Profile) -> list[EventId | None]:
     return [each.id for each in await store.events(room.id, EventQuery(limit=100))]
 
@@ -125,11 +134,7 @@ def test_a_log_of_version_2_is_the_first_part(postgres: PostgresServer) -> None:
 
     async def scenario() -> None:
         room = profile()
-        async with connected(url) as connection:
-            await migrate(connection, MIGRATIONS[:2])
-            await connection.execute(
-                VERSION_2.format(app=APP, id=room.id, profile=encode(room).decode())
-            )
+        await of_version_2(url, room)
         store = await PostgresStore.open(url)
         assert await store.append(append(room, 20)) == 21
         assert await numbers(store, room) == list(range(1, 22))
@@ -139,6 +144,23 @@ def test_a_log_of_version_2_is_the_first_part(postgres: PostgresServer) -> None:
         await store.close()
 
     play(scenario)
+
+
+def test_a_store_of_version_2_is_copied_as_it_is(postgres: PostgresServer, tmp_path: Path) -> None:
+    url = postgres.new_database()
+    room = profile()
+
+    async def read() -> None:
+        store = await SqliteStore.open(tmp_path / "tertulia.db")
+        assert await numbers(store, room) == list(range(1, 21))
+        await store.close()
+        async with connected(url) as connection:
+            version = await connection.fetchval("SELECT value FROM meta WHERE key = 'version'")
+            assert version == "2"
+
+    play(lambda: of_version_2(url, room))
+    run_copy(url, f"sqlite:{tmp_path}", print)
+    play(read)
 
 
 def test_a_copy_is_in_parts(postgres: PostgresServer, tmp_path: Path) -> None:

@@ -44,11 +44,22 @@ async def connect(url: str, use: str, *, seconds: float, settings: Mapping[str, 
     its name in the server's lists."""
     return await asyncpg.connect(
         url, timeout=min(CONNECT_SECONDS, seconds), command_timeout=seconds,
-        max_cached_statement_lifetime=0, server_settings=server_settings(use, settings),
+        max_cached_statement_lifetime=0, server_settings=_settings(use, settings),
     )  # fmt: skip
 
 
-def server_settings(use: str, more: Mapping[str, str]) -> dict[str, str]:
+def pool_of(
+    url: str, use: str, *, connections: int, seconds: float, settings: Mapping[str, str]
+) -> Pool:
+    """Up to so many of them, made when they are needed; it is not open yet."""
+    return asyncpg.create_pool(
+        url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS, command_timeout=seconds,
+        max_cached_statement_lifetime=0, server_settings=_settings(use, settings),
+        connection_class=Stateless,
+    )  # fmt: skip
+
+
+def _settings(use: str, more: Mapping[str, str]) -> dict[str, str]:
     return {"application_name": f"tertulia {use}", "search_path": SCHEMA, "jit": "off", **more}
 
 

@@ -14,6 +14,8 @@ from tertulia.store.postgres_queries import STATEMENTS
 from tertulia.store.postgres_rows import about
 from tertulia.store.postgres_session import has_writer
 
+_ALONE = "SELECT FROM head FOR UPDATE"
+"""Whoever writes locks it. The schema may be of an older version yet."""
 _SINCE = """
 UPDATE conversations SET since = first.position - 1
 FROM (SELECT stream, min(position) AS position FROM log GROUP BY stream) AS first
@@ -37,7 +39,7 @@ class PostgresCopy:
         if not await check(copy._connection):
             copy.close()
             raise CopyFailed(f"there is no store at {place_of(url)}")
-        await copy._connection.execute(STATEMENTS["lock"].sql)
+        await copy._connection.execute(_ALONE)
         return copy
 
     @classmethod
@@ -45,7 +47,7 @@ class PostgresCopy:
         """To be copied to. Raises Unavailable, UnknownSchema, CopyFailed."""
         copy = await cls._begun(url)
         await migrate(copy._connection)
-        await copy._connection.execute(STATEMENTS["lock"].sql)
+        await copy._connection.execute(_ALONE)
         for table in TABLES:
             if await copy._connection.fetchval(f"SELECT EXISTS (SELECT FROM {table.name})"):
                 copy.close()

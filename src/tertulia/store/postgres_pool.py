@@ -12,13 +12,11 @@ from asyncpg.pool import PoolConnectionProxy
 
 from tertulia.model.errors import Unavailable
 from tertulia.postgres.connections import (
-    CONNECT_SECONDS,
     FAILED,
     LOST,
-    Stateless,
     close_pool,
     place_of,
-    server_settings,
+    pool_of,
 )
 
 T = TypeVar("T")
@@ -39,11 +37,9 @@ _OUTCOME = "SELECT pg_xact_status($1::text::xid8)"
 class PostgresPool:
     def __init__(self, url: str, use: str, *, connections: int) -> None:
         self._place = place_of(url)
-        self._pool = asyncpg.create_pool(
-            url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS, max_cached_statement_lifetime=0,
-            server_settings=server_settings(use, SERVER_SETTINGS), connection_class=Stateless,
-        )  # fmt: skip
+        self._pool = pool_of(
+            url, use, connections=connections, seconds=COMMAND_SECONDS, settings=SERVER_SETTINGS
+        )
 
     async def open(self) -> None:
         """Raises Unavailable."""

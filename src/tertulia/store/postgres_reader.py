@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-import asyncpg
 from msgspec.json import Decoder
 
 from tertulia.model.errors import Unavailable
@@ -11,10 +10,9 @@ from tertulia.postgres.connections import (
     CONNECT_SECONDS,
     FAILED,
     LOST,
-    Stateless,
     close_pool,
     place_of,
-    server_settings,
+    pool_of,
 )
 from tertulia.store.owner import Owner
 from tertulia.store.postgres_migrations import check
@@ -37,11 +35,9 @@ class PooledReader:
             "node": owner.node if owner else None,
             "incarnation": owner.incarnation if owner else None,
         }
-        self._pool = asyncpg.create_pool(
-            url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS,
-            command_timeout=READ_SECONDS, max_cached_statement_lifetime=0,
-            server_settings=server_settings("reader", PLANNING), connection_class=Stateless,
-        )  # fmt: skip
+        self._pool = pool_of(
+            url, "reader", connections=connections, seconds=READ_SECONDS, settings=PLANNING
+        )
 
     async def check(self) -> None:
         """Raises UnknownSchema, or Unavailable when there is no store yet."""
